@@ -1,0 +1,20 @@
+// Runs a suite once on each backend of this machine, in one process.
+import '@tensorflow/tfjs-layers';
+import '@tensorflow/tfjs-backend-cpu';
+import '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
+import {afterEach, beforeAll, beforeEach, describe} from 'vitest';
+
+export const BACKENDS = ['cpu', 'wasm'] as const;
+
+/** Describes a suite once a backend; tensors that a test makes and does not dispose are freed after it. */
+export function eachBackend(title: string, suite: (backend: string) => void): void {
+  describe.each(BACKENDS)(`${title} on %s`, backend => {
+    beforeAll(async () => {
+      await tf.setBackend(backend);
+    });
+    beforeEach(() => tf.engine().startScope());
+    afterEach(() => tf.engine().endScope());
+    suite(backend);
+  });
+}
