@@ -50,7 +50,14 @@ module.exports = {
       to: {path: `^${SRC}(wasm|node|bin)/`},
     },
     {
+      name: 'wasm-knows-not-node',
+      severity: 'error',
+      from: from('wasm'),
+      to: notTo('node'),
+    },
+    {
       name: 'wasm-and-node-use-errors-and-ops-only',
+      comment: 'node may ask wasm for its kernels: useBackend registers them.',
       severity: 'error',
       from: {path: `^${SRC}(wasm|node)/`},
       to: notTo('random', 'estimators', 'router', 'layers', 'training', 'bin', 'index'),
