@@ -1,0 +1,78 @@
+// Where all randomness of the library comes from: a stream of uniforms that can be split into independent streams.
+// SPDX-License-Identifier: Apache-2.0
+import {checkCount, show, ValueError} from '../errors.js';
+import {philox4x32} from './philox.js';
+
+/** A stream of random numbers. A test may pass its own object, with the noise that it wants. */
+export interface RandomSource {
+  /**
+   * Draws the next numbers of the stream, uniform in the open interval (0, 1).
+   *
+   * @param count How many; a whole number of at least 0.
+   */
+  uniform(count: number): Float64Array;
+  /**
+   * Derives a stream that is independent of this one and of every stream with other ids. Splitting neither reads nor advances this
+   * stream: the same ids give the same stream again, and `split(a, b)` is `split(a).split(b)`.
+   *
+   * @param ids Whole numbers, such as a layer's number and its step.
+   */
+  split(...ids: number[]): RandomSource;
+}
+
+// The last counter word keeps the draws of a stream apart from the derivation of its children.
+const DRAW = 0;
+const SPLIT = 1;
+const WORD = 2 ** 32;
+
+/** The two 32-bit words of a whole number, in two's complement. */
+function toWords(owner: string, value: number): [number, number] {
+  if (!Number.isSafeInteger(value)) {
+    throw new ValueError(`${owner} must be a whole number of at most 2^53 - 1 in magnitude, but got ${show(value)}.`);
+  }
+  return [value >>> 0, Math.floor(value / WORD) >>> 0];
+}
+
+function philoxSource(key: readonly [number, number]): RandomSource {
+  const block = new Uint32Array(4);
+  let position = 0; // in blocks; a call begins with a fresh one
+  return {
+    uniform(count: number): Float64Array {
+      checkCount('RandomSource.uniform', 'count', count, 0);
+      const values = new Float64Array(count);
+      for (let i = 0; i < count; i += 4) {
+        philox4x32([position >>> 0, Math.floor(position / WORD), 0, DRAW], key, block);
+        ++position;
+        const end = Math.min(4, count - i);
+        // Half a step inside either end: neither 0 nor 1 is ever drawn, and log(u) and log(-log(u)) are finite.
+        for (let j = 0; j < end; ++j) values[i + j] = (block[j]! + 0.5) / WORD;
+      }
+      return values;
+    },
+    split(...ids: number[]): RandomSource {
+      let child = key;
+      for (const id of ids) {
+        const [low, high] = toWords('RandomSource.split: an id', id);
+        philox4x32([low, high, 0, SPLIT], child, block);
+        child = [block[0]!, block[1]!];
+      }
+      return philoxSource(child);
+    },
+  };
+}
+
+/**
+ * A stream that is the same for the same seed, on every backend and machine (Philox4x32-10).
+ *
+ * @param seed A whole number; 0 and negative ones are seeds like any other.
+ * @throws ValueError for anything else.
+ */
+export function seeded(seed: number): RandomSource {
+  return philoxSource(toWords('seeded: seed', seed));
+}
+
+/** A stream that differs each time, keyed by the operating system's randomness. */
+export function unseeded(): RandomSource {
+  const [low, high] = crypto.getRandomValues(new Uint32Array(2));
+  return philoxSource([low!, high!]);
+}
