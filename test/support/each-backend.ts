@@ -5,6 +5,9 @@ import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {afterEach, beforeAll, beforeEach, describe} from 'vitest';
 
+// Keeps tfjs from advertising its native backend on every first use of the cpu one.
+tf.env().set('IS_TEST', true);
+
 export const BACKENDS = ['cpu', 'wasm'] as const;
 
 /** Describes a suite once a backend; tensors that a test makes and does not dispose are freed after it. */

@@ -1,0 +1,56 @@
+import * as tf from '@tensorflow/tfjs-core';
+import {gappedStraightThrough, straightThrough} from 'tfjs-moe/estimators';
+import {expect, test} from 'vitest';
+import {eachBackend} from '../support/each-backend.js';
+import {gradientOf, unit} from '../support/enumerate.js';
+import {expectClose, expectFinite, list} from '../support/expect-close.js';
+
+const GOLDEN = 1e-6;
+const THETA = [0.5, -1, 0.25, 1.5];
+const G = [1, -2, 0.5, 3];
+
+eachBackend('gappedStraightThrough', () => {
+  // Category 0 given: theta' = [1.5, -1, .25, .5] with gap 1; with the probability gap -log(1 - p_0) / p_0 = 1.123755 theta'_3 =
+  // 1.5 - 1.123755 = .376245. Then q * (g - <q, g>) / temperature, in float64.
+  test.each([
+    [1, 1, [-0.114830554245, -0.15123949015, -0.115395868737, 0.381465913132]],
+    [1, 0.5, [-0.27948664762, -0.034908048984, -0.0899959002, 0.40439059683]],
+    ['probability', 1, [-0.090852989571, -0.152856945994, -0.110612041926, 0.354321977491]],
+  ] as const)('with gap %s at temperature %d the gradient is the closed form', (gap, temperature, expected) => {
+    const options = {temperature, given: unit(0, 4)};
+    const estimate = (x: tf.Tensor, o?: object) => gappedStraightThrough(x, {...o, gap});
+    expectClose(
+      gradientOf(estimate, x => tf.mul(x, G), tf.tensor1d(THETA), options),
+      expected,
+      GOLDEN,
+    );
+  });
+
+  test('where the draw leads by the gap already it equals straight-through', () => {
+    for (const temperature of [0.5, 1, 2]) {
+      const options = {temperature, given: unit(3, 4)};
+      const gapped = gradientOf(gappedStraightThrough, x => tf.mul(x, G), tf.tensor1d(THETA), options);
+      expectClose(gapped, list(gradientOf(straightThrough, x => tf.mul(x, G), tf.tensor1d(THETA), options)), GOLDEN);
+    }
+  });
+
+  test('the probability gap stays finite for a draw of probability 1 and for one that underflows', () => {
+    for (const category of [0, 1]) {
+      const estimate = (x: tf.Tensor, o?: object) => gappedStraightThrough(x, {...o, gap: 'probability'});
+      const gradient = gradientOf(estimate, x => tf.mul(x, [1, -2]), tf.tensor1d([200, 0]), {given: unit(category, 2)});
+      expectFinite(gradient);
+    }
+  });
+
+  test('a bad gap is refused', () => {
+    for (const [bad, shown] of [
+      [0, '0'],
+      [-1, '-1'],
+      ['p', '"p"'],
+    ] as const) {
+      expect(() => gappedStraightThrough(tf.zeros([2]), {gap: bad as number})).toThrow(
+        `gappedStraightThrough: gap, unless it is 'probability', must be a positive finite number, but got ${shown}.`,
+      );
+    }
+  });
+});
