@@ -1,0 +1,5 @@
+// tfjs-moe/wasm: faster kernels for training on the wasm backend.
+// SPDX-License-Identifier: Apache-2.0
+import '../register-gradients.js';
+
+export {registerWasmTrainingKernels, unregisterWasmTrainingKernels} from './register.js';
