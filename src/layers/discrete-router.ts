@@ -1,0 +1,327 @@
+// The layer that chooses: logits from the input, a discrete sample forward, an estimated gradient backward.
+// SPDX-License-Identifier: Apache-2.0
+import * as tf from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import {checkCount, checkOneOf, checkPositive, checkRange, show, ValueError} from '../errors.js';
+import {type EstimatorIdentifier, getEstimator} from '../estimators/registry.js';
+import type {Estimator} from '../estimators/types.js';
+import {hostScalar} from '../ops/host-read.js';
+import {noGradient} from '../ops/no-gradient.js';
+import {topKMask} from '../ops/top-k-mask.js';
+import {noChoice} from '../random/categorical.js';
+import type {RandomSource} from '../random/random-source.js';
+import {AuxiliaryLossQueue, injectLoss} from './auxiliary-loss.js';
+import {resolveInitializer, serializeInitializer} from './initializers.js';
+import {type LayerRandom, layerRandom} from './layer-random.js';
+import {type AuxiliaryLossWeights, hasNoLoss, routerLoss} from './router-loss.js';
+import {addToStatistics, statisticsSize} from './router-statistics.js';
+import {type InitializerIdentifier, type Kwargs, type LayerArgs, singleShape, singleTensor} from './tfjs-types.js';
+import {tokenMask} from './token-mask.js';
+
+/** Arguments of `discreteRouter`. */
+export interface DiscreteRouterArgs extends LayerArgs, Partial<AuxiliaryLossWeights> {
+  /** E, the number of categories to choose from, at least 1. */
+  numExperts: number;
+  /** Which estimator gives the choice its gradient: a name, an alias, `{name, ...options}`, or a function (not saved). Default 'reinmax'. */
+  estimator?: EstimatorIdentifier;
+  /** Initial temperature of the estimator, dimensionless, > 0. Kept as a weight, which `AnnealTemperature` writes. Default 1. */
+  temperature?: number;
+  /** K, how many to choose, from 1 to numExperts: drawn one after another without replacement. Default 1. */
+  topK?: number;
+  /** Whether the logits have a learned bias. Default false. */
+  useBias?: boolean;
+  /** Initializer of the kernel [features, numExperts]. Default 'glorotUniform'. */
+  kernelInitializer?: InitializerIdentifier;
+  /** Half-width of the multiplicative noise, uniform in [1 - jitter, 1 + jitter], on the router's input in training; 0 to 1. Default 0. */
+  jitter?: number;
+  /** Makes initial weights and noise a function of the seed, the layer's name and its step. Default: different each time. */
+  seed?: number;
+  /** How the auxiliary losses reach the gradient: through `addLoss`, or injected where the output leaves the layer. Default 'addLoss'. */
+  auxLoss?: 'addLoss' | 'inject';
+}
+
+const AUXILIARY_LOSSES = ['addLoss', 'inject'] as const;
+
+/** Which stream of a step a kind of noise comes from, so that one kind does not move another. */
+const STREAM = {draw: 0, jitter: 1, load: 2};
+
+/**
+ * Chooses topK of numExperts categories for each row of its input.
+ *
+ * logits = input . kernel (+ bias). In training, a sample of softmax(logits) drawn by the estimator, which also gives it its gradient; in
+ * inference, the topK largest logits. Rows that the mask marks as padding get zeros and count in no loss.
+ *
+ * Input shape: [..., features], rank 2 or more.
+ * Output shape: [..., numExperts], float32; topK ones a row (a relaxed sample for `gumbelSoftmax`).
+ * Call arguments: `training`, and `mask` of shape [...], the input's without its last axis.
+ *
+ * In training the layer adds its auxiliary losses (see `DiscreteRouterArgs`) to the model's; they are no part of `evaluate`. Its weights
+ * hold, beside kernel and bias, the temperature, the number of training calls so far and the routing statistics since they were last
+ * reset, so that a saved model resumes on the same noise.
+ *
+ * Errors: a ValueError for bad arguments and input shapes, and for logits with NaN or Infinity on backends that keep their tensors on the
+ * host (cpu, wasm, tfjs-node); on others the output of such a row is NaN, never a silent choice.
+ */
+export class DiscreteRouter extends tfl.layers.Layer {
+  /** The name under which tfjs saves and finds the class. */
+  static readonly className = 'DiscreteRouter';
+
+  readonly #args: Required<Omit<DiscreteRouterArgs, keyof LayerArgs | 'seed'>> & {seed: number | undefined};
+  readonly #estimate: Estimator;
+  readonly #random: LayerRandom;
+  readonly #losses = new AuxiliaryLossQueue();
+  #kernel!: tfl.LayerVariable;
+  #bias: tfl.LayerVariable | undefined;
+  #temperature!: tfl.LayerVariable;
+  #step!: tfl.LayerVariable;
+  #statistics!: tfl.LayerVariable;
+
+  constructor({
+    numExperts,
+    estimator = 'reinmax',
+    temperature = initialTemperature(estimator),
+    topK = 1,
+    useBias = false,
+    kernelInitializer = 'glorotUniform',
+    jitter = 0,
+    seed,
+    loadBalancingWeight = 0.01,
+    importanceWeight = 0,
+    loadWeight = 0,
+    routerZLossWeight = 0,
+    entropyWeight = 0,
+    auxLoss = 'addLoss',
+    ...rest
+  }: DiscreteRouterArgs) {
+    super(rest);
+    const owner = 'DiscreteRouter';
+    checkCount(owner, 'numExperts', numExperts, 1);
+    this.#estimate = getEstimator(estimator); // an unknown name is refused here, not at the first call
+    checkPositive(owner, 'temperature', temperature);
+    checkCount(owner, 'topK', topK, 1);
+    if (topK > numExperts) {
+      throw new ValueError(`${owner}: topK (=${topK}) must not exceed numExperts (=${numExperts}).`);
+    }
+    checkRange(owner, 'jitter', jitter, 0, 1);
+    const weights = {loadBalancingWeight, importanceWeight, loadWeight, routerZLossWeight, entropyWeight};
+    for (const [field, weight] of Object.entries(weights)) checkRange(owner, field, weight, 0);
+    checkOneOf(owner, 'auxLoss', auxLoss, AUXILIARY_LOSSES);
+    this.#args = {
+      numExperts,
+      estimator,
+      temperature,
+      topK,
+      useBias,
+      kernelInitializer,
+      jitter,
+      seed: seed ?? undefined,
+      ...weights,
+      auxLoss,
+    };
+    this.#random = layerRandom(this.#args.seed, this.name);
+    this.supportsMasking = true;
+    this.addLoss(() => this.#losses.take()); // once: a loss added in `call` would be added again each step
+  }
+
+  /** E, the number of categories. */
+  get numExperts(): number {
+    return this.#args.numExperts;
+  }
+
+  /** K, how many are chosen. */
+  get topK(): number {
+    return this.#args.topK;
+  }
+
+  /** The temperature in force; writing it is how `AnnealTemperature` changes it. Refuses what is not positive and finite. */
+  get temperature(): number {
+    return this.built ? hostScalar(this.#temperature.read()) : this.#args.temperature;
+  }
+
+  set temperature(value: number) {
+    checkPositive('DiscreteRouter', 'temperature', value);
+    this.#assertBuilt('temperature');
+    tf.tidy(() => {
+      this.#temperature.write(tf.scalar(value));
+    });
+  }
+
+  /** How many training calls the layer has seen. */
+  get step(): number {
+    return this.built ? hostScalar(this.#step.read()) : 0;
+  }
+
+  /** Sums over the valid training tokens since they were last set to zero; `routerMetrics` reads them. */
+  get statistics(): tfl.LayerVariable {
+    this.#assertBuilt('statistics');
+    return this.#statistics;
+  }
+
+  override build(inputShape: tfl.Shape | tfl.Shape[]): void {
+    const shape = singleShape(inputShape);
+    const width = shape[shape.length - 1];
+    if (shape.length < 2 || width == null) {
+      throw new ValueError(
+        `DiscreteRouter: input must have shape [..., features] of rank 2 or more with known features, but got ${show(shape)}.`,
+      );
+    }
+    const {numExperts, useBias, kernelInitializer, temperature} = this.#args;
+    const kernel = resolveInitializer(
+      'DiscreteRouter',
+      'kernelInitializer',
+      kernelInitializer,
+      this.#random.childSeed(0),
+    );
+    const zeros = tfl.initializers.zeros();
+    this.#kernel = this.addWeight('kernel', [width, numExperts], 'float32', kernel);
+    if (useBias) this.#bias = this.addWeight('bias', [numExperts], 'float32', zeros);
+    const start = tfl.initializers.constant({value: temperature});
+    this.#temperature = this.addWeight('temperature', [], 'float32', start, undefined, false);
+    this.#step = this.addWeight('step', [], 'int32', zeros, undefined, false);
+    this.#statistics = this.addWeight('statistics', [statisticsSize(numExperts)], 'float32', zeros, undefined, false);
+    this.built = true;
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[], kwargs: Kwargs = {}): tf.Tensor {
+    return tf.tidy(() => {
+      this.invokeCallHook(inputs, kwargs);
+      const input = singleTensor(inputs);
+      const [width, numExperts] = this.#kernel.shape as [number, number];
+      if (input.rank < 2 || input.shape[input.rank - 1] !== width) {
+        throw new ValueError(`DiscreteRouter: input must have shape [..., ${width}], but got ${show(input.shape)}.`);
+      }
+      const outputShape = [...input.shape.slice(0, -1), numExperts];
+      const numRows = input.size / width;
+      if (numRows === 0) return tf.zeros(outputShape); // wasm sums over an empty axis to whatever was in memory
+      const tokens = tf.reshape(tf.cast(input, 'float32'), [numRows, width]) as tf.Tensor2D;
+      const mask = tokenMask(kwargs, input.shape);
+      const choice = kwargs?.training === true ? this.#sample(tokens, mask) : this.#decide(this.#logits(tokens));
+      const valid: tf.Tensor = mask === undefined ? choice : tf.mul(choice, tf.expandDims(mask, 1));
+      return tf.reshape(valid, outputShape);
+    });
+  }
+
+  override computeOutputShape(inputShape: tfl.Shape | tfl.Shape[]): tfl.Shape {
+    return [...singleShape(inputShape).slice(0, -1), this.#args.numExperts];
+  }
+
+  override computeMask(_inputs: tf.Tensor | tf.Tensor[], mask?: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    return (mask === undefined || mask === null ? null : singleTensor(mask)) as tf.Tensor;
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    const {estimator, kernelInitializer, seed, ...plain} = this.#args;
+    if (typeof estimator === 'function') {
+      throw new ValueError(
+        `DiscreteRouter: estimator is ${show(estimator)}, which cannot be saved. Name one of the registry to save the model.`,
+      );
+    }
+    return {
+      ...super.getConfig(),
+      ...plain,
+      estimator: estimator as tf.serialization.ConfigDictValue,
+      kernelInitializer: serializeInitializer(kernelInitializer),
+      seed: seed ?? null,
+    };
+  }
+
+  /** Frees, beside the weights, what a step that broke off may have left. */
+  protected override disposeWeights(): number {
+    this.#losses.dispose();
+    return super.disposeWeights();
+  }
+
+  #logits(tokens: tf.Tensor2D): tf.Tensor2D {
+    const logits = tf.matMul(tokens, this.#kernel.read() as tf.Tensor2D); // [tokens, experts]
+    return this.#bias === undefined ? (logits as tf.Tensor2D) : tf.add<tf.Tensor2D>(logits, this.#bias.read());
+  }
+
+  /** The choice of inference: the topK largest logits. */
+  #decide(logits: tf.Tensor2D): tf.Tensor2D {
+    return noGradient(() => topKMask(logits, this.#args.topK, row => this.#refuseRow(row))) as tf.Tensor2D;
+  }
+
+  /** The choice of training, with its gradient, its losses and its statistics. */
+  #sample(tokens: tf.Tensor2D, mask: tf.Tensor1D | undefined): tf.Tensor2D {
+    const step = this.step;
+    this.#step.write(tf.scalar(step + 1, 'int32'));
+    const random = this.#random.atStep(step);
+    const logits = this.#logits(this.#jitter(tokens, random.split(STREAM.jitter)));
+    const {sample, probs, assignment} = this.#draw(logits, random.split(STREAM.draw));
+    this.#statistics.write(addToStatistics(this.#statistics.read() as tf.Tensor1D, probs, assignment, mask));
+    if (hasNoLoss(this.#args)) return sample;
+    const loss = routerLoss(this.#args, {logits, probs, assignment, mask}, this.#args.topK, random.split(STREAM.load));
+    if (this.#args.auxLoss === 'inject') return injectLoss(sample, loss);
+    this.#losses.push(loss);
+    return sample;
+  }
+
+  /** Multiplies the router's input, and nothing else's, by noise around 1. */
+  #jitter(tokens: tf.Tensor2D, random: RandomSource): tf.Tensor2D {
+    const {jitter} = this.#args;
+    if (jitter === 0) return tokens;
+    const factors = Float32Array.from(random.uniform(tokens.size), u => 1 + jitter * (2 * u - 1));
+    return tf.mul(tokens, tf.tensor2d(factors, tokens.shape));
+  }
+
+  /** topK draws, each with the categories of the earlier ones masked. */
+  #draw(logits: tf.Tensor2D, random: RandomSource): {sample: tf.Tensor2D; probs: tf.Tensor2D; assignment: tf.Tensor2D} {
+    const {topK} = this.#args;
+    const {temperature} = this;
+    const first = this.#drawOne(logits, temperature, random);
+    let sample: tf.Tensor2D = first.sample;
+    let assignment: tf.Tensor2D = first.chosen;
+    for (let choice = 1; choice < topK; ++choice) {
+      const taken = assignment;
+      const rest = tf.where(
+        noGradient(() => tf.cast(taken, 'bool')),
+        tf.fill(logits.shape, Number.NEGATIVE_INFINITY),
+        logits,
+      );
+      const next = this.#drawOne(rest as tf.Tensor2D, temperature, random);
+      sample = tf.add<tf.Tensor2D>(sample, next.sample);
+      assignment = tf.add(assignment, next.chosen);
+    }
+    return {sample, probs: first.probs, assignment};
+  }
+
+  #drawOne(logits: tf.Tensor2D, temperature: number, random: RandomSource) {
+    const {sample, probs} = this.#named(() => this.#estimate(logits, {temperature, random}));
+    // A relaxed sample stands for its argmax.
+    const chosen = noGradient(() => topKMask(sample, 1, row => this.#refuseRow(row)));
+    return {sample: sample as tf.Tensor2D, probs: probs as tf.Tensor2D, chosen: chosen as tf.Tensor2D};
+  }
+
+  #refuseRow(row: number): never {
+    throw new ValueError(noChoice(`DiscreteRouter "${this.name}"`, row));
+  }
+
+  /** Says in an estimator's error which layer it was in: a model may hold many. */
+  #named<T>(fn: () => T): T {
+    try {
+      return fn();
+    } catch (error) {
+      if (error instanceof ValueError) throw new ValueError(`DiscreteRouter "${this.name}": ${error.message}`);
+      throw error;
+    }
+  }
+
+  #assertBuilt(field: string): void {
+    if (!this.built) {
+      throw new ValueError(
+        `DiscreteRouter: ${field} is there once the layer is built. Call it, or put it into a model, first.`,
+      );
+    }
+  }
+}
+tf.serialization.registerClass(DiscreteRouter);
+
+/** The temperature that `{name, temperature}` sets, which is then where the layer's starts. */
+function initialTemperature(estimator: EstimatorIdentifier): number {
+  return typeof estimator === 'object' ? (estimator.temperature ?? 1) : 1;
+}
+
+/** Makes a `DiscreteRouter`. */
+export function discreteRouter(args: DiscreteRouterArgs): DiscreteRouter {
+  return new DiscreteRouter(args);
+}

@@ -1,0 +1,58 @@
+// Layers as experts of a layer: named, built, saved and rebuilt by their position.
+// SPDX-License-Identifier: Apache-2.0
+import type * as tf from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import {show, ValueError} from '../errors.js';
+import {lookUpClass} from './initializers.js';
+
+/** The name of an expert within its layer. */
+export const expertName = (index: number) => `expert_${index}`;
+
+/**
+ * Builds a child of a layer for rows of a width, within the name scope that the parent is being built in.
+ *
+ * Applied to a symbolic tensor, a layer builds under its own name, so that weights of equal children differ in name (a plain `build` would
+ * call them alike, and the file could not be loaded). A model is built already.
+ */
+export function buildChild(child: tfl.layers.Layer, width: number): void {
+  if (child.built || child instanceof tfl.LayersModel) return;
+  child.apply(new tfl.SymbolicTensor('float32', [null, width], null as unknown as tfl.layers.Layer, [], {}));
+}
+
+/**
+ * Gives an expert's weights names of their own. Inside a model, or in a layer that was built before, they carry whatever names they had,
+ * which two experts may share; in a file each must be found by its name.
+ */
+export function nameWeights(owner: string, index: number, expert: tfl.layers.Layer): void {
+  const prefix = `${owner}/${expertName(index)}/`;
+  for (const weight of expert.weights) {
+    if (!weight.originalName.includes(prefix)) {
+      (weight as {originalName: string}).originalName = prefix + weight.originalName;
+    }
+  }
+}
+
+/** The shape [null, units] that an expert gives for [null, width]; refuses what does not map rows to rows. */
+export function expertUnits(index: number, expert: tfl.layers.Layer, width: number): number {
+  const shape = expert.computeOutputShape([null, width]) as tfl.Shape;
+  const units = shape[1];
+  if (shape.length !== 2 || typeof units !== 'number') {
+    throw new ValueError(
+      `GumbelMoE: experts[${index}] must map rows [n, ${width}] to rows [n, units], but its output shape is ${show(shape)}.`,
+    );
+  }
+  return units;
+}
+
+/** The saved form of a list of layers. */
+export function serializeExperts(experts: readonly tfl.layers.Layer[]): tf.serialization.ConfigDictArray {
+  return experts.map(expert => ({className: expert.getClassName(), config: expert.getConfig()}));
+}
+
+/** The layers of a saved list. */
+export function deserializeExperts(saved: readonly {className: string; config: tf.serialization.ConfigDict}[]) {
+  return saved.map(({className, config}) => {
+    const [cls, fromConfig] = lookUpClass('GumbelMoE', 'experts', className);
+    return fromConfig(cls, config) as tfl.layers.Layer;
+  });
+}

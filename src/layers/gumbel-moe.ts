@@ -1,0 +1,294 @@
+// Mixture-of-Experts behind a discrete router.
+// SPDX-License-Identifier: Apache-2.0
+import * as tf from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import {checkCount, checkOneOf, show, ValueError} from '../errors.js';
+import {isOnHost} from '../ops/host-read.js';
+import {currentTape} from './auxiliary-loss.js';
+import {combineChosen} from './combine-chosen.js';
+import {DiscreteRouter, type DiscreteRouterArgs} from './discrete-router.js';
+import {buildChild, deserializeExperts, expertName, expertUnits, nameWeights, serializeExperts} from './expert-list.js';
+import {FeedForwardExpert} from './feed-forward-expert.js';
+import {layerRandom} from './layer-random.js';
+import {type Kwargs, singleShape, singleTensor} from './tfjs-types.js';
+import {tokenMask} from './token-mask.js';
+
+/** Arguments of `gumbelMoE`: those of its router, flat, and those of its experts. */
+export interface GumbelMoEArgs extends DiscreteRouterArgs {
+  /** Width or widths of the hidden layers of the built-in experts. Give either this or `experts`. */
+  hiddenUnits?: number | number[];
+  /** Width of the output of the built-in experts. Default: the input's. */
+  units?: number;
+  /** Activation of the built-in experts' hidden layers, as tfjs names it. Default 'relu'. */
+  activation?: string;
+  /**
+   * Experts of your own, numExperts of them: layers or models that map each row [n, features] -> [n, units] by itself. They belong to this
+   * layer from then on: it names them expert_0, expert_1, ... and disposes them.
+   */
+  experts?: tfl.layers.Layer[];
+  /** Which experts are evaluated in training. 'dense': all, so that the estimator sees the true derivative. Default 'dense'. */
+  compute?: 'dense';
+}
+
+const COMPUTE = ['dense'] as const;
+
+/**
+ * A Mixture-of-Experts layer whose router makes a discrete choice.
+ *
+ * output = sum over experts e of D_e * expert_e(input) / topK, with D the router's choice. In training all experts are evaluated, since
+ * the gradient of D needs each one's output, and the estimator turns it into the gradient of the router's logits. In inference each row goes
+ * through its topK experts only, on backends that keep their tensors on the host (cpu, wasm, tfjs-node), and the choice is the topK largest
+ * logits. Rows that the mask marks as padding give zeros.
+ *
+ * Input shape: [..., features], rank 2 or more.
+ * Output shape: [..., units].
+ * Call arguments: `training`, and `mask` of shape [...], the input's without its last axis.
+ *
+ * Weights are named `router/...` and `expert_<i>/...`. The experts' regularization losses are counted once a step, however often the layer
+ * is used in it.
+ */
+export class GumbelMoE extends tfl.layers.Layer {
+  /** The name under which tfjs saves and finds the class. */
+  static readonly className = 'GumbelMoE';
+
+  /** The layer that chooses; applied to an input it gives the choice itself, [..., numExperts]. */
+  readonly router: DiscreteRouter;
+  /** The experts, in the order of the choice's last axis. */
+  readonly experts: readonly tfl.layers.Layer[];
+
+  readonly #args: {
+    hiddenUnits: number | number[] | undefined;
+    units: number | undefined;
+    activation: string;
+    compute: 'dense';
+    seed: number | undefined;
+    hasOwnExperts: boolean;
+  };
+  #units: number | undefined;
+  #countedTape: object | null = null;
+
+  constructor(args: GumbelMoEArgs) {
+    super(args);
+    const {hiddenUnits, units, activation = 'relu', experts, compute = 'dense', seed, weights: _, ...routerArgs} = args;
+    const owner = 'GumbelMoE';
+    const random = layerRandom(seed ?? undefined, this.name);
+    const {numExperts} = routerArgs;
+    checkCount(owner, 'numExperts', numExperts, 1);
+    checkOneOf(owner, 'compute', compute, COMPUTE);
+    const routerSeed = random.childSeed(0);
+    this.router = new DiscreteRouter({
+      ...routerArgs,
+      name: 'router',
+      ...(routerSeed === undefined ? {} : {seed: routerSeed}),
+    });
+    if (experts != null) {
+      this.experts = checkExperts(owner, experts, numExperts, {hiddenUnits, units});
+    } else {
+      const widths = checkWidths(owner, hiddenUnits);
+      if (units != null) checkCount(owner, 'units', units, 1);
+      this.experts = Array.from({length: numExperts}, (_, i) => {
+        // Each expert a stream of its own: with one seed for all they would start equal, and stay so.
+        const expertRandom = layerRandom(random.childSeed(1 + i), expertName(i));
+        return new FeedForwardExpert({
+          hiddenUnits: widths,
+          units: units ?? undefined,
+          activation,
+          kernelSeed: expertRandom.childSeed,
+        });
+      });
+    }
+    this.experts.forEach((expert, i) => {
+      expert.name = expertName(i);
+    });
+    this.#args = {
+      hiddenUnits: hiddenUnits ?? undefined,
+      units: units ?? undefined,
+      activation,
+      compute,
+      seed: seed ?? undefined,
+      hasOwnExperts: experts != null,
+    };
+    this.trainable = super.trainable; // the experts' own, too
+    this.supportsMasking = true;
+    this.addLoss(() => this.#childLosses());
+  }
+
+  override build(inputShape: tfl.Shape | tfl.Shape[]): void {
+    const shape = singleShape(inputShape);
+    const width = shape[shape.length - 1];
+    if (shape.length < 2 || width == null) {
+      throw new ValueError(
+        `GumbelMoE: input must have shape [..., features] of rank 2 or more with known features, but got ${show(shape)}.`,
+      );
+    }
+    const units = this.experts.map((expert, i) => expertUnits(i, expert, width));
+    if (new Set(units).size > 1) {
+      throw new ValueError(`GumbelMoE: all experts must have the same number of units, but got ${show(units)}.`);
+    }
+    buildChild(this.router, width);
+    this.experts.forEach((expert, i) => {
+      buildChild(expert, width);
+      nameWeights(this.name, i, expert);
+    });
+    this.#units = units[0]!;
+    this.built = true;
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[], kwargs: Kwargs = {}): tf.Tensor {
+    return tf.tidy(() => {
+      this.invokeCallHook(inputs, kwargs);
+      const input = singleTensor(inputs);
+      const units = this.#units!;
+      const outputShape = [...input.shape.slice(0, -1), units];
+      const width = input.shape[input.rank - 1]!;
+      const numRows = input.size / width;
+      if (numRows === 0) return tf.zeros(outputShape);
+      const tokens = tf.reshape(tf.cast(input, 'float32'), [numRows, width]) as tf.Tensor2D;
+      const mask = tokenMask(kwargs, input.shape);
+      const training = kwargs?.training === true;
+      const routerKwargs = {training, ...(mask === undefined ? {} : {mask})};
+      const choice = this.router.apply(tokens, routerKwargs) as tf.Tensor2D; // [tokens, experts]
+      const evaluate = (expert: tfl.layers.Layer, rows: tf.Tensor2D) =>
+        singleTensor(expert.apply(rows, {training}) as tf.Tensor | tf.Tensor[]) as tf.Tensor2D;
+      // Where nothing is learned, each row may go through its own experts only. With a gradient to take, also one of inference, all are
+      // evaluated: every expert then has a gradient, if of zero.
+      const sparse = !training && isOnHost() && currentTape() === null;
+      const sum = sparse
+        ? combineChosen(tokens, choice, this.experts, units, evaluate)
+        : this.#combineAll(tokens, choice, evaluate);
+      const output = this.router.topK === 1 ? sum : tf.div(sum, this.router.topK);
+      return tf.reshape(output, outputShape);
+    });
+  }
+
+  override computeOutputShape(inputShape: tfl.Shape | tfl.Shape[]): tfl.Shape {
+    const shape = singleShape(inputShape);
+    const width = shape[shape.length - 1];
+    if (shape.length < 2 || width == null) {
+      throw new ValueError(
+        `GumbelMoE: input must have shape [..., features] of rank 2 or more with known features, but got ${show(shape)}.`,
+      );
+    }
+    return [...shape.slice(0, -1), expertUnits(0, this.experts[0]!, width)];
+  }
+
+  override computeMask(inputs: tf.Tensor | tf.Tensor[], mask?: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    return this.router.computeMask(inputs, mask);
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    const {hasOwnExperts, hiddenUnits, units, seed, ...plain} = this.#args;
+    const {name: _name, trainable: _trainable, dtype: _dtype, ...router} = this.router.getConfig();
+    return {
+      ...router,
+      ...super.getConfig(),
+      ...plain,
+      hiddenUnits: hiddenUnits ?? null,
+      units: units ?? null,
+      seed: seed ?? null,
+      experts: hasOwnExperts ? serializeExperts(this.experts) : null,
+    };
+  }
+
+  /** Rebuilds a layer, and its experts, from what `getConfig` gave. */
+  static override fromConfig<T extends tf.serialization.Serializable>(
+    cls: tf.serialization.SerializableConstructor<T>,
+    config: tf.serialization.ConfigDict,
+  ): T {
+    const {experts, ...rest} = config;
+    const rebuilt = experts == null ? {} : {experts: deserializeExperts(experts as never)};
+    return new cls({...rest, ...rebuilt} as never);
+  }
+
+  override get trainable(): boolean {
+    return super.trainable;
+  }
+
+  override set trainable(value: boolean) {
+    super.trainable = value;
+    for (const child of this.#children()) child.trainable = value;
+  }
+
+  override get trainableWeights(): tfl.LayerVariable[] {
+    return this.trainable ? this.#children().flatMap(child => child.trainableWeights) : [];
+  }
+
+  override get nonTrainableWeights(): tfl.LayerVariable[] {
+    return this.#children().flatMap(child => (this.trainable ? child.nonTrainableWeights : child.weights));
+  }
+
+  /** Loading a model skips the initializers of all its layers; the children are told, too. */
+  override setFastWeightInitDuringBuild(value: boolean): void {
+    super.setFastWeightInitDuringBuild(value);
+    for (const child of this.#children()) child.setFastWeightInitDuringBuild(value);
+  }
+
+  /** The children hold the weights, and more than weights: each frees its own. */
+  protected override disposeWeights(): number {
+    return this.#children().reduce((sum, child) => sum + child.dispose().numDisposedVariables, 0);
+  }
+
+  #children(): tfl.layers.Layer[] {
+    // Undefined while the base class is being constructed.
+    return this.experts === undefined ? [] : [this.router, ...this.experts];
+  }
+
+  /** The router's losses of this step, and the experts' own; those once a step, where tfjs asks once for each use of the layer. */
+  #childLosses(): tf.Scalar {
+    const losses: tf.Scalar[] = this.router.calculateLosses();
+    const tape = currentTape();
+    if (tape === null || tape !== this.#countedTape) {
+      this.#countedTape = tape;
+      losses.push(...this.experts.flatMap(expert => expert.calculateLosses()));
+    }
+    return tf.addN(losses) as tf.Scalar;
+  }
+
+  #combineAll(
+    tokens: tf.Tensor2D,
+    choice: tf.Tensor2D,
+    evaluate: (expert: tfl.layers.Layer, rows: tf.Tensor2D) => tf.Tensor2D,
+  ): tf.Tensor2D {
+    const columns = this.experts.length === 1 ? [choice] : (tf.split(choice, this.experts.length, 1) as tf.Tensor2D[]);
+    return tf.addN(this.experts.map((expert, e) => tf.mul(columns[e]!, evaluate(expert, tokens)))) as tf.Tensor2D;
+  }
+}
+tf.serialization.registerClass(GumbelMoE);
+
+/** Makes a `GumbelMoE`. */
+export function gumbelMoE(args: GumbelMoEArgs): GumbelMoE {
+  return new GumbelMoE(args);
+}
+
+function checkExperts(
+  owner: string,
+  experts: tfl.layers.Layer[],
+  numExperts: number,
+  builtIn: {hiddenUnits: unknown; units: unknown},
+): readonly tfl.layers.Layer[] {
+  if (builtIn.hiddenUnits != null || builtIn.units != null) {
+    throw new ValueError(`${owner}: give either experts, or hiddenUnits and units for built-in ones, but not both.`);
+  }
+  if (!Array.isArray(experts) || experts.length !== numExperts) {
+    const got = Array.isArray(experts) ? `${experts.length}` : show(experts);
+    throw new ValueError(`${owner}: experts must be a list of numExperts (=${numExperts}) layers, but got ${got}.`);
+  }
+  experts.forEach((expert, i) => {
+    if (!(expert instanceof tfl.layers.Layer)) {
+      throw new ValueError(`${owner}: experts[${i}] must be a tfjs layer or model, but got ${show(expert)}.`);
+    }
+  });
+  if (new Set(experts).size !== experts.length) {
+    throw new ValueError(`${owner}: experts must be different layers, but one is in the list twice.`);
+  }
+  return [...experts];
+}
+
+function checkWidths(owner: string, hiddenUnits: number | number[] | undefined | null): number[] {
+  if (hiddenUnits == null) {
+    throw new ValueError(`${owner}: give hiddenUnits for built-in experts, or experts of your own, but got neither.`);
+  }
+  const widths = Array.isArray(hiddenUnits) ? [...hiddenUnits] : [hiddenUnits];
+  for (const width of widths) checkCount(owner, 'hiddenUnits', width, 1);
+  return widths;
+}

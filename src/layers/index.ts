@@ -1,0 +1,10 @@
+// The entry point tfjs-moe/layers.
+// SPDX-License-Identifier: Apache-2.0
+import '../register-gradients.js';
+
+export {type RandomSource, seeded, unseeded} from '../random/random-source.js';
+export {DiscreteRouter, type DiscreteRouterArgs, discreteRouter} from './discrete-router.js';
+export {GumbelMoE, type GumbelMoEArgs, gumbelMoE} from './gumbel-moe.js';
+export type {AuxiliaryLossWeights} from './router-loss.js';
+export {type RouterMetrics, resetRouterMetrics, routerMetrics} from './router-metrics.js';
+export type {Initializer, InitializerIdentifier, LayerArgs} from './tfjs-types.js';

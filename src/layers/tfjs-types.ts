@@ -1,0 +1,26 @@
+// Types of tfjs-layers that its package index does not export, derived from what it does.
+// SPDX-License-Identifier: Apache-2.0
+import type * as tf from '@tensorflow/tfjs-core';
+import type * as tfl from '@tensorflow/tfjs-layers';
+
+/** What every tfjs layer can be made with: `name`, `trainable`, `inputShape`, ... */
+export type LayerArgs = NonNullable<ConstructorParameters<typeof tfl.layers.Layer>[0]>;
+
+/** What a model passes to a layer's `call`: `training`, and `mask` where there is one. */
+export type Kwargs = Parameters<tfl.layers.Layer['call']>[1];
+
+/** An initializer object. */
+export type Initializer = ReturnType<typeof tfl.initializers.zeros>;
+
+/** An initializer: an object, the name of a factory of `initializers` such as `'glorotUniform'`, or a saved one. */
+export type InitializerIdentifier = Initializer | string | {className: string; config: tf.serialization.ConfigDict};
+
+/** The one tensor that a layer is called with: in a model it comes in a list. */
+export function singleTensor(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+  return Array.isArray(inputs) ? inputs[0]! : inputs;
+}
+
+/** The one shape that a layer is built with. */
+export function singleShape(shape: tfl.Shape | tfl.Shape[]): tfl.Shape {
+  return (Array.isArray(shape[0]) ? shape[0] : shape) as tfl.Shape;
+}

@@ -1,0 +1,22 @@
+// The mask that a model hands to a layer, when it belongs to the layer's input.
+// SPDX-License-Identifier: Apache-2.0
+import * as tf from '@tensorflow/tfjs-core';
+import type {Kwargs} from './tfjs-types.js';
+
+/**
+ * The mask over the rows of an input, or undefined.
+ *
+ * tfjs passes one mask on to every later layer, also to layers on branches that have none, so that a mask of another shape than the
+ * input's leading axes is somebody else's.
+ *
+ * @param kwargs What the layer's `call` was given.
+ * @param shape The shape of the input, [..., features].
+ * @returns float32 [rows] of zeros and ones.
+ */
+export function tokenMask(kwargs: Kwargs | undefined, shape: number[]): tf.Tensor1D | undefined {
+  const mask = kwargs?.mask as tf.Tensor | tf.Tensor[] | null | undefined;
+  const single = Array.isArray(mask) ? mask[0] : mask;
+  const leading = shape.slice(0, -1);
+  if (single == null || !tf.util.arraysEqual(single.shape, leading)) return undefined;
+  return tf.reshape(tf.cast(single, 'float32'), [tf.util.sizeFromShape(leading)]);
+}
