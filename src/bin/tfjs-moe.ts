@@ -1,0 +1,73 @@
+#!/usr/bin/env node
+// The command tfjs-moe: runs the programs.
+// SPDX-License-Identifier: Apache-2.0
+import {readFileSync} from 'node:fs';
+import {Command} from 'commander';
+
+/** A row of the table of programs. */
+interface Program {
+  name: string;
+  summary: string;
+  /** Loads the module, which brings TensorFlow.js with it: only the program that runs is loaded. */
+  load(): Promise<{createCommand(): Command}>;
+}
+
+const PROGRAMS: readonly Program[] = [
+  {
+    name: 'mnist-moe',
+    summary: 'handwritten digits with a Mixture-of-Experts',
+    load: () => import('../../examples/mnist-moe/index.js'),
+  },
+];
+
+function describePrograms(): string {
+  const width = Math.max(...PROGRAMS.map(({name}) => name.length));
+  return PROGRAMS.map(({name, summary}) => `  ${name.padEnd(width)}  ${summary}`).join('\n');
+}
+
+const packageFile = new URL('../../package.json', import.meta.url);
+const {version} = JSON.parse(readFileSync(packageFile, 'utf8')) as {version: string};
+
+const programsHelp = `\nPrograms:\n${describePrograms()}\n\nThe options of a program: tfjs-moe train <program> --help`;
+
+const command = new Command('tfjs-moe')
+  .description('Discrete routing for TensorFlow.js: programs that train with it.')
+  .version(version, '--version', 'print the version')
+  .helpOption('--help', 'print this help')
+  .helpCommand(false)
+  .enablePositionalOptions()
+  .addHelpText('after', programsHelp);
+
+command
+  .command('train')
+  .description('run a program')
+  .usage('<program> [options]')
+  .argument('[program]', 'which program to run')
+  .argument('[options...]', "the program's own options")
+  .passThroughOptions() // what follows the program's name is the program's, also --help
+  .helpOption('--help', 'print this help')
+  .addHelpText('after', programsHelp)
+  .action(async (name: string | undefined, options: string[]) => {
+    const program = PROGRAMS.find(candidate => candidate.name === name);
+    if (!program) {
+      const what = name === undefined ? 'name a program' : `there is no program "${name}"`;
+      console.error(`tfjs-moe train: ${what}. The programs are:\n${describePrograms()}`);
+      process.exitCode = 1;
+      return;
+    }
+    const {createCommand} = await program.load();
+    await createCommand()
+      .name(`tfjs-moe train ${program.name}`)
+      .helpOption('--help', 'print this help')
+      .showHelpAfterError('(--help lists the options)')
+      .parseAsync(options, {from: 'user'});
+  });
+
+try {
+  await command.parseAsync();
+} catch (error) {
+  // What the user can mend is said in a line; anything else is a fault of ours, and its stack is wanted.
+  if ((error as Error).name !== 'ValueError') throw error;
+  console.error((error as Error).message);
+  process.exitCode = 1;
+}
