@@ -1,10 +1,8 @@
 // The build: the library, file by file as in src, and the command with the packages that only it needs inside.
 // SPDX-License-Identifier: Apache-2.0
-import licensePlugin, {type Dependency} from 'rollup-plugin-license';
+import {readdirSync, readFileSync} from 'node:fs';
+import {join} from 'node:path';
 import {defineConfig, type UserConfig} from 'tsdown';
-
-// Its typings put the plugin under `default`, where its module is the plugin itself.
-const license = licensePlugin as unknown as typeof licensePlugin.default;
 
 const common: UserConfig = {
   format: 'esm',
@@ -43,28 +41,56 @@ const command: UserConfig = {
   outDir: 'dist/bin',
   dts: false,
   deps: {neverBundle: EXTERNAL, onlyBundle: false},
-  // Some builds that "main" names have other packages pasted in, whose licences no tool could find.
-  inputOptions: {resolve: {mainFields: ['module', 'main']}},
-  plugins: [
-    license({
-      thirdParty: {
-        // A package without a licence may not be handed on: such a bundle is refused.
-        allow: {test: ({license: name}: Dependency) => Boolean(name), failOnUnlicensed: true, failOnViolation: true},
-        output: {file: 'dist/bin/THIRD-PARTY-LICENSES.txt', template: licenseTexts},
-      },
-    }),
-  ],
+  inputOptions: {
+    resolve: {
+      // Some builds that "main" names have other packages pasted in, whose licences no tool could find.
+      mainFields: ['module', 'main'],
+      // The build for browsers loads by the built-in fetch; the one for Node brings a package for it.
+      alias: {'vega-loader': 'vega-loader/build/vega-loader.browser.module.js'},
+    },
+  },
+  plugins: [thirdPartyLicenses('THIRD-PARTY-LICENSES.txt')],
 };
 
-/** What the bundled packages ask to be handed on with them. */
-function licenseTexts(dependencies: Dependency[]): string {
-  const texts = dependencies
-    .toSorted((a, b) => (a.name ?? '').localeCompare(b.name ?? ''))
-    .map(({name, version, license: terms, licenseText, noticeText}) =>
-      [`${name} ${version} (${terms})`, licenseText?.trim(), noticeText?.trim()].filter(Boolean).join('\n\n'),
-    );
-  const rule = `\n\n${'-'.repeat(80)}\n\n`;
-  return `The command tfjs-moe contains these packages, each under its own licence.${rule}${texts.join(rule)}\n`;
+/**
+ * Writes the licences of the bundled packages beside the bundle, as they ask. rollup-plugin-license does the same but installs a second
+ * bundler, rollup, as its peer.
+ */
+function thirdPartyLicenses(fileName: string) {
+  return {
+    name: 'third-party-licenses',
+    generateBundle(
+      this: {emitFile(file: {type: 'asset'; fileName: string; source: string}): void},
+      _options: unknown,
+      bundle: Record<string, {moduleIds?: string[]}>,
+    ): void {
+      const modules = Object.values(bundle).flatMap(({moduleIds = []}) => moduleIds);
+      // The innermost package of a path: .../node_modules/<name> or .../node_modules/@<scope>/<name>.
+      const folders = modules.flatMap(id => id.match(/^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/)?.[0] ?? []);
+      const texts = licensesOf([...new Set(folders)]).sort();
+      const rule = `\n\n${'-'.repeat(80)}\n\n`;
+      const source = ['The command tfjs-moe contains these packages, each under its own licence.', ...texts].join(rule);
+      this.emitFile({type: 'asset', fileName, source: `${source}\n`});
+    },
+  };
+}
+
+/**
+ * Name, version and licence files of installed packages. Some packages of a repository (Vega's) come without the file that others of it
+ * have; they get it from those. A package without any licence text may not be handed on: the build stops.
+ */
+function licensesOf(folders: string[]): string[] {
+  const packages = folders.map(folder => {
+    const {name, version, license, repository} = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    const files = readdirSync(folder).filter(file => /^(licen[cs]e|copying|notice)/i.test(file));
+    const text = files.map(file => readFileSync(join(folder, file), 'utf8').trim()).join('\n\n');
+    return {title: `${name} ${version} (${license})`, text, origin: JSON.stringify([repository ?? name, license])};
+  });
+  return packages.map(({title, text, origin}) => {
+    const terms = text || packages.find(other => other.origin === origin && other.text)?.text;
+    if (!terms) throw new Error(`third-party-licenses: ${title} has no licence text.`);
+    return `${title}\n\n${terms}`;
+  });
 }
 
 export default defineConfig([library, command]);
