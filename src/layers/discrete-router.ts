@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import {checkCount, checkOneOf, checkPositive, checkRange, show, ValueError} from '../errors.js';
+import {checkBoolean, checkCount, checkOneOf, checkPositive, checkRange, show, ValueError} from '../errors.js';
 import {type EstimatorIdentifier, getEstimator} from '../estimators/registry.js';
 import type {Estimator} from '../estimators/types.js';
 import {hostScalar} from '../ops/host-read.js';
@@ -102,6 +102,7 @@ export class DiscreteRouter extends tfl.layers.Layer {
     if (topK > numExperts) {
       throw new ValueError(`${owner}: topK (=${topK}) must not exceed numExperts (=${numExperts}).`);
     }
+    checkBoolean(owner, 'useBias', useBias);
     checkRange(owner, 'jitter', jitter, 0, 1);
     const weights = {loadBalancingWeight, importanceWeight, loadWeight, routerZLossWeight, entropyWeight};
     for (const [field, weight] of Object.entries(weights)) checkRange(owner, field, weight, 0);

@@ -113,6 +113,20 @@ export class GumbelMoE extends tfl.layers.Layer {
     this.addLoss(() => this.#childLosses());
   }
 
+  /** The router's temperature in force; see `DiscreteRouter`. */
+  get temperature(): number {
+    return this.router.temperature;
+  }
+
+  set temperature(value: number) {
+    this.router.temperature = value;
+  }
+
+  /** How many training calls the layer has seen. */
+  get step(): number {
+    return this.router.step;
+  }
+
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
     const shape = singleShape(inputShape);
     const width = shape[shape.length - 1];

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {afterEach, beforeAll, beforeEach, describe} from 'vitest';
 
 // Keeps tfjs from advertising its native backend on every first use of the cpu one.
-tf.env().set('IS_TEST', true);
+tf.enableProdMode();
 
 export const BACKENDS = ['cpu', 'wasm'] as const;
 
