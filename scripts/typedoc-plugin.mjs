@@ -1,0 +1,31 @@
+// A typedoc plugin: what the checks of the documentation should know of how this library is written.
+// SPDX-License-Identifier: Apache-2.0
+import {Converter, ReflectionKind} from 'typedoc';
+
+/**
+ * Typedoc calls a parameter that is taken apart in the signature `__namedParameters`, and finds no home for a tag such as
+ * `@param options.temperature`: it is called `options` here. And two kinds of entries need no comment of their own: those of a table,
+ * which the comment of the table explains, and a setter beside a documented getter.
+ */
+export function load(app) {
+  app.converter.on(Converter.EVENT_CREATE_PARAMETER, (_context, parameter) => {
+    if (parameter.name === '__namedParameters') parameter.name = 'options';
+  });
+  app.converter.on(Converter.EVENT_RESOLVE_END, context => {
+    const tableEntries = context.project.getReflectionsByKind(ReflectionKind.Property).filter(isTableEntry);
+    const setters = context.project
+      .getReflectionsByKind(ReflectionKind.SetSignature)
+      .filter(setter => setter.parent.getSignature?.hasComment());
+    const names = [...tableEntries, ...setters]
+      .filter(reflection => !reflection.hasComment())
+      .map(reflection => reflection.getFriendlyFullName());
+    app.options.setValue('intentionallyNotDocumented', names);
+  });
+}
+
+/** Tells whether a property belongs, at any depth, to the object that a variable holds. */
+function isTableEntry(property) {
+  let {parent} = property;
+  while (parent?.kindOf(ReflectionKind.TypeLiteral | ReflectionKind.Property)) parent = parent.parent;
+  return parent?.kindOf(ReflectionKind.Variable) ?? false;
+}
