@@ -1,0 +1,15 @@
+// The entry point tfjs-moe/training.
+// SPDX-License-Identifier: Apache-2.0
+import '../register-gradients.js';
+
+export {type RandomSource, seeded, unseeded} from '../random/random-source.js';
+export {RAdamOptimizer, type RAdamOptions, radam} from './radam.js';
+export {
+  constantSchedule,
+  cosineSchedule,
+  type ExponentialOptions,
+  exponentialSchedule,
+  linearSchedule,
+  type RampOptions,
+  type Schedule,
+} from './schedules.js';
