@@ -21,14 +21,22 @@ export function runChart(history: readonly EpochRecord[], title: string): TopLev
   };
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
-    title: {text: title, anchor: 'start', fontSize: 14},
+    title: {
+      text: title,
+      subtitle: 'Dashed: the load of each expert if all took the same share',
+      anchor: 'start',
+      fontSize: 14,
+      subtitlePadding: 4,
+    },
     background: 'white',
+    spacing: 8,
+    resolve: {legend: {color: 'independent'}},
     vconcat: [
       {
         width,
         height: 200,
         data: {values: losses},
-        mark: {type: 'line', point: history.length < 40, color: '#333333'},
+        mark: {type: 'line', point: history.length < 40 && {color: '#333333'}, color: '#333333'},
         encoding: {
           x: epoch,
           y: {field: 'loss', type: 'quantitative', title: 'Training loss (nats per digit)', scale: {zero: true}},
