@@ -9,7 +9,7 @@ import 'tfjs-moe/layers'; // registers the layers, so that a saved model can be 
 import {type BackendName, fileSystem, useBackend} from 'tfjs-moe/node';
 import {loadMnist, type Mnist} from '../data/mnist.js';
 import {saveChart} from '../shared/charts.js';
-import {type Checkpoint, checkSameSettings, loadCheckpoint} from '../shared/checkpoint.js';
+import {checkSameSettings, loadCheckpoint, type SavedCheckpoint} from '../shared/checkpoint.js';
 import {type Interrupt, listenForInterrupt} from '../shared/interrupt.js';
 import {addCommonOptions, type CommonOptions, finiteNumber, givenOptions, wholeNumber} from '../shared/options.js';
 import {checkOutput, clearOutput, RUN_FILES} from '../shared/output-folder.js';
@@ -66,11 +66,11 @@ export function createCommand(): Command {
     )
     .option('--temperature <t>', 'temperature of the estimator', finiteNumber({above: 0}), 1)
     .option('--experts <n>', 'how many experts', wholeNumber(1), 8)
-    .option('--balance-weight <w>', 'weight of the load balancing loss', finiteNumber({from: 0}), 0.01)
+    .option('--balance-weight <w>', 'weight of the load balancing loss', finiteNumber({from: 0}), 0.1)
     .option('--hidden-units <n>', 'width of the network', wholeNumber(1), 256)
     .option(
       '--epochs <n>',
-      'how often to go through the digits (default: by their number; 30 for 8,000)',
+      'how often to go through the digits (default: by their number; 20 for 8,000)',
       wholeNumber(1),
     )
     .option('--batch-size <n>', 'digits a step', wholeNumber(1), 100)
@@ -119,7 +119,7 @@ async function trainAndReport(options: Options, command: Command): Promise<void>
 async function prepare(
   options: Options,
   command: Command,
-  checkpoint: Checkpoint<RunState> | undefined,
+  checkpoint: SavedCheckpoint<RunState> | undefined,
 ): Promise<{run: Run; data: Mnist}> {
   // A run that goes on keeps its settings; what the user types besides must agree with them.
   const saved = checkpoint?.settings as Settings | undefined;

@@ -34,5 +34,5 @@ export const PROGRAM = 'mnist-moe';
  * whatever there is, since it is the steps that cost time; but a set is not repeated without end, which only learns it by heart.
  */
 export function defaultEpochs(trainingDigits: number): number {
-  return Math.min(30, Math.max(8, Math.round(240_000 / trainingDigits)));
+  return Math.min(20, Math.max(8, Math.round(160_000 / trainingDigits)));
 }

@@ -8,7 +8,7 @@ import {resetRouterMetrics, routerMetrics} from 'tfjs-moe/layers';
 import {ValueError} from 'tfjs-moe/node';
 import {CLASSES, type DigitSet, PIXELS} from '../data/mnist.js';
 import {adamTensors, restoreAdam} from '../shared/adam-state.js';
-import {type Checkpoint, type NamedTensor, saveCheckpoint} from '../shared/checkpoint.js';
+import {type NamedTensor, type SavedCheckpoint, saveCheckpoint} from '../shared/checkpoint.js';
 import type {Interrupt} from '../shared/interrupt.js';
 import {permutation} from '../shared/permutation.js';
 import {type Progress, sparkline} from '../shared/progress.js';
@@ -198,13 +198,14 @@ export async function saveRun(path: string, {settings, network, optimizer, state
   tf.dispose(tensors.map(({tensor}) => tensor));
 }
 
-/** Takes a run up where the checkpoint was written. Frees the checkpoint's tensors. */
+/** Takes a run up where the checkpoint was written. */
 export async function resumeRun(
   settings: Settings,
   network: DigitModel,
-  {state, tensors}: Checkpoint<RunState>,
+  {state, decodeTensors}: SavedCheckpoint<RunState>,
 ): Promise<Run> {
   const run = startRun(settings, network);
+  const tensors = decodeTensors();
   const named = (prefix: string): NamedTensor[] => tensors.filter(({name}) => name.startsWith(prefix));
   network.model.setWeights(named('model/').map(({tensor}) => tensor));
   await restoreAdam(run.optimizer, named('adam/'));

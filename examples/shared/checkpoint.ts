@@ -26,6 +26,12 @@ export interface Checkpoint<State extends object> {
   tensors: NamedTensor[];
 }
 
+/** A checkpoint as it was read: the tensors are made when they are asked for, since the settings say on which backend. */
+export interface SavedCheckpoint<State extends object> extends Omit<Checkpoint<State>, 'tensors'> {
+  /** Makes the tensors on the current backend, in the order in which they were saved; the caller owns them. */
+  decodeTensors(): NamedTensor[];
+}
+
 /** Writes a checkpoint. The caller keeps the tensors. */
 export async function saveCheckpoint<State extends object>(path: string, checkpoint: Checkpoint<State>): Promise<void> {
   const {program, settings, state, tensors} = checkpoint;
@@ -38,11 +44,14 @@ export async function saveCheckpoint<State extends object>(path: string, checkpo
 }
 
 /**
- * Reads a checkpoint. The caller owns the tensors.
+ * Reads a checkpoint; no backend need run yet.
  *
  * @throws ValueError if there is none, if it is of another program or kind, or if a single bit of it has changed.
  */
-export async function loadCheckpoint<State extends object>(path: string, program: string): Promise<Checkpoint<State>> {
+export async function loadCheckpoint<State extends object>(
+  path: string,
+  program: string,
+): Promise<SavedCheckpoint<State>> {
   let bytes: Buffer;
   try {
     bytes = await readFile(path);
@@ -66,9 +75,11 @@ export async function loadCheckpoint<State extends object>(path: string, program
   const specs: tf.io.WeightsManifestEntry[] = header.specs;
   // A copy of its own: tensors are views of it, and small reads share one buffer.
   const data = new Uint8Array(body.subarray(headerEnd)).buffer;
-  const decoded = tf.io.decodeWeights(data, specs);
-  const tensors = specs.map(({name}) => ({name, tensor: decoded[name]!}));
-  return {program, settings: header.settings, state: header.state, tensors};
+  const decodeTensors = () => {
+    const decoded = tf.io.decodeWeights(data, specs);
+    return specs.map(({name}) => ({name, tensor: decoded[name]!}));
+  };
+  return {program, settings: header.settings, state: header.state, decodeTensors};
 }
 
 /**

@@ -38,7 +38,8 @@ eachBackend('checkpoint', () => {
   test('what was saved is loaded bit for bit, in the same order', async () => {
     const path = join(folder, 'checkpoint.bin');
     await saveExample(path);
-    const {settings, state, tensors} = await loadCheckpoint(path, 'example');
+    const {settings, state, decodeTensors} = await loadCheckpoint(path, 'example');
+    const tensors = decodeTensors();
     expect(settings).toEqual({seed: 1});
     expect(state).toEqual(STATE);
     expect(tensors.map(({name, tensor}) => [name, tensor.dtype, tensor.shape])).toEqual([
@@ -67,7 +68,7 @@ eachBackend('checkpoint', () => {
     await saveCheckpoint(path, {program: 'example', settings: {}, state: {}, tensors});
     runSteps(through, adam, 50);
 
-    const [saved, ...state] = (await loadCheckpoint(path, 'example')).tensors;
+    const [saved, ...state] = (await loadCheckpoint(path, 'example')).decodeTensors();
     const again = tf.variable(saved!.tensor);
     const restored = tf.train.adam(0.01, 0.9, 0.999, 1e-7);
     await restoreAdam(restored, state);
