@@ -9,7 +9,7 @@ import {hostScalar} from '../ops/host-read.js';
 import {noGradient} from '../ops/no-gradient.js';
 import {topKMask} from '../ops/top-k-mask.js';
 import {noChoice} from '../random/categorical.js';
-import type {RandomSource} from '../random/random-source.js';
+import {type RandomSource, seeded} from '../random/random-source.js';
 import {AuxiliaryLossQueue, injectLoss} from './auxiliary-loss.js';
 import {resolveInitializer, serializeInitializer} from './initializers.js';
 import {type LayerRandom, layerRandom} from './layer-random.js';
@@ -68,7 +68,8 @@ export class DiscreteRouter extends tfl.layers.Layer {
 
   readonly #args: Required<Omit<DiscreteRouterArgs, keyof LayerArgs | 'seed'>> & {seed: number | undefined};
   readonly #estimate: Estimator;
-  readonly #random: LayerRandom;
+  readonly #makeRandom: () => LayerRandom;
+  #random!: LayerRandom;
   readonly #losses = new AuxiliaryLossQueue();
   #kernel!: tfl.LayerVariable;
   #bias: tfl.LayerVariable | undefined;
@@ -76,24 +77,28 @@ export class DiscreteRouter extends tfl.layers.Layer {
   #step!: tfl.LayerVariable;
   #statistics!: tfl.LayerVariable;
 
-  constructor({
-    numExperts,
-    estimator = 'reinmax',
-    temperature = initialTemperature(estimator),
-    topK = 1,
-    useBias = false,
-    kernelInitializer = 'glorotUniform',
-    jitter = 0,
-    seed,
-    loadBalancingWeight = 0.01,
-    importanceWeight = 0,
-    loadWeight = 0,
-    routerZLossWeight = 0,
-    entropyWeight = 0,
-    auxLoss = 'addLoss',
-    ...rest
-  }: DiscreteRouterArgs) {
-    super(rest);
+  /**
+   * @param args See `DiscreteRouterArgs`.
+   * @param random The layer's randomness where it is part of another layer, which derives it from its own. Default: from seed and name.
+   */
+  constructor(args: DiscreteRouterArgs, random?: () => LayerRandom) {
+    super(args);
+    const {
+      numExperts,
+      estimator = 'reinmax',
+      temperature = initialTemperature(estimator),
+      topK = 1,
+      useBias = false,
+      kernelInitializer = 'glorotUniform',
+      jitter = 0,
+      seed,
+      loadBalancingWeight = 0.01,
+      importanceWeight = 0,
+      loadWeight = 0,
+      routerZLossWeight = 0,
+      entropyWeight = 0,
+      auxLoss = 'addLoss',
+    } = args;
     const owner = 'DiscreteRouter';
     checkCount(owner, 'numExperts', numExperts, 1);
     this.#estimate = getEstimator(estimator); // an unknown name is refused here, not at the first call
@@ -119,7 +124,9 @@ export class DiscreteRouter extends tfl.layers.Layer {
       ...weights,
       auxLoss,
     };
-    this.#random = layerRandom(this.#args.seed, this.name);
+    if (seed != null) seeded(seed); // refuses what is no seed
+    // Asked for in `build`, since a layer that owns this one may still name it.
+    this.#makeRandom = random ?? (() => layerRandom(this.#args.seed, this.name));
     this.supportsMasking = true;
     this.addLoss(() => this.#losses.take()); // once: a loss added in `call` would be added again each step
   }
@@ -166,6 +173,7 @@ export class DiscreteRouter extends tfl.layers.Layer {
         `DiscreteRouter: input must have shape [..., features] of rank 2 or more with known features, but got ${show(shape)}.`,
       );
     }
+    this.#random = this.#makeRandom();
     const {numExperts, useBias, kernelInitializer, temperature} = this.#args;
     const kernel = resolveInitializer(
       'DiscreteRouter',

@@ -32,9 +32,17 @@ export function nameWeights(owner: string, index: number, expert: tfl.layers.Lay
   }
 }
 
-/** The shape [null, units] that an expert gives for [null, width]; refuses what does not map rows to rows. */
+/** The width of a built expert's output for rows of a width; refuses an expert that does not map rows to rows. */
 export function expertUnits(index: number, expert: tfl.layers.Layer, width: number): number {
-  const shape = expert.computeOutputShape([null, width]) as tfl.Shape;
+  // Of a model only the graph says the shapes: a Sequential cannot compute them.
+  const isModel = expert instanceof tfl.LayersModel;
+  const inputShapes = isModel ? expert.inputs.map(input => input.shape) : [[null, width]];
+  if (inputShapes.length !== 1 || inputShapes[0]!.length !== 2 || inputShapes[0]![1] !== width) {
+    throw new ValueError(
+      `GumbelMoE: experts[${index}] must take rows [n, ${width}], but it is a model with inputs of shape ${show(inputShapes)}.`,
+    );
+  }
+  const shape = isModel ? expert.outputs[0]!.shape : (expert.computeOutputShape([null, width]) as tfl.Shape);
   const units = shape[1];
   if (shape.length !== 2 || typeof units !== 'number') {
     throw new ValueError(

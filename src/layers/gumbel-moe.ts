@@ -4,12 +4,13 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {checkCount, checkOneOf, show, ValueError} from '../errors.js';
 import {isOnHost} from '../ops/host-read.js';
+import {seeded} from '../random/random-source.js';
 import {currentTape} from './auxiliary-loss.js';
 import {combineChosen} from './combine-chosen.js';
 import {DiscreteRouter, type DiscreteRouterArgs} from './discrete-router.js';
 import {buildChild, deserializeExperts, expertName, expertUnits, nameWeights, serializeExperts} from './expert-list.js';
 import {FeedForwardExpert} from './feed-forward-expert.js';
-import {layerRandom} from './layer-random.js';
+import {type LayerRandom, layerRandom} from './layer-random.js';
 import {type Kwargs, singleShape, singleTensor} from './tfjs-types.js';
 import {tokenMask} from './token-mask.js';
 
@@ -71,16 +72,11 @@ export class GumbelMoE extends tfl.layers.Layer {
     super(args);
     const {hiddenUnits, units, activation = 'relu', experts, compute = 'dense', seed, weights: _, ...routerArgs} = args;
     const owner = 'GumbelMoE';
-    const random = layerRandom(seed ?? undefined, this.name);
+    if (seed != null) seeded(seed); // refuses what is no seed
     const {numExperts} = routerArgs;
     checkCount(owner, 'numExperts', numExperts, 1);
     checkOneOf(owner, 'compute', compute, COMPUTE);
-    const routerSeed = random.childSeed(0);
-    this.router = new DiscreteRouter({
-      ...routerArgs,
-      name: 'router',
-      ...(routerSeed === undefined ? {} : {seed: routerSeed}),
-    });
+    this.router = new DiscreteRouter({...routerArgs, name: 'router'}, () => this.#childRandom(0, 'router'));
     if (experts != null) {
       this.experts = checkExperts(owner, experts, numExperts, {hiddenUnits, units});
     } else {
@@ -88,12 +84,11 @@ export class GumbelMoE extends tfl.layers.Layer {
       if (units != null) checkCount(owner, 'units', units, 1);
       this.experts = Array.from({length: numExperts}, (_, i) => {
         // Each expert a stream of its own: with one seed for all they would start equal, and stay so.
-        const expertRandom = layerRandom(random.childSeed(1 + i), expertName(i));
         return new FeedForwardExpert({
           hiddenUnits: widths,
           units: units ?? undefined,
           activation,
-          kernelSeed: expertRandom.childSeed,
+          kernelSeed: index => this.#childRandom(1 + i, expertName(i)).childSeed(index),
         });
       });
     }
@@ -135,15 +130,15 @@ export class GumbelMoE extends tfl.layers.Layer {
         `GumbelMoE: input must have shape [..., features] of rank 2 or more with known features, but got ${show(shape)}.`,
       );
     }
-    const units = this.experts.map((expert, i) => expertUnits(i, expert, width));
+    buildChild(this.router, width);
+    const units = this.experts.map((expert, i) => {
+      buildChild(expert, width);
+      nameWeights(this.name, i, expert);
+      return expertUnits(i, expert, width);
+    });
     if (new Set(units).size > 1) {
       throw new ValueError(`GumbelMoE: all experts must have the same number of units, but got ${show(units)}.`);
     }
-    buildChild(this.router, width);
-    this.experts.forEach((expert, i) => {
-      buildChild(expert, width);
-      nameWeights(this.name, i, expert);
-    });
     this.#units = units[0]!;
     this.built = true;
   }
@@ -176,14 +171,7 @@ export class GumbelMoE extends tfl.layers.Layer {
   }
 
   override computeOutputShape(inputShape: tfl.Shape | tfl.Shape[]): tfl.Shape {
-    const shape = singleShape(inputShape);
-    const width = shape[shape.length - 1];
-    if (shape.length < 2 || width == null) {
-      throw new ValueError(
-        `GumbelMoE: input must have shape [..., features] of rank 2 or more with known features, but got ${show(shape)}.`,
-      );
-    }
-    return [...shape.slice(0, -1), expertUnits(0, this.experts[0]!, width)];
+    return [...singleShape(inputShape).slice(0, -1), this.#units!]; // tfjs asks after `build`
   }
 
   override computeMask(inputs: tf.Tensor | tf.Tensor[], mask?: tf.Tensor | tf.Tensor[]): tf.Tensor {
@@ -240,6 +228,11 @@ export class GumbelMoE extends tfl.layers.Layer {
   /** The children hold the weights, and more than weights: each frees its own. */
   protected override disposeWeights(): number {
     return this.#children().reduce((sum, child) => sum + child.dispose().numDisposedVariables, 0);
+  }
+
+  /** The randomness of a child, from this layer's seed and name; asked for when children are built, and names are final. */
+  #childRandom(index: number, name: string): LayerRandom {
+    return layerRandom(layerRandom(this.#args.seed, this.name).childSeed(index), name);
   }
 
   #children(): tfl.layers.Layer[] {

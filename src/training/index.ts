@@ -3,7 +3,9 @@
 import '../register-gradients.js';
 
 export {type RandomSource, seeded, unseeded} from '../random/random-source.js';
+export {type Annealable, AnnealTemperature, type AnnealTemperatureOptions} from './anneal-temperature.js';
 export {RAdamOptimizer, type RAdamOptions, radam} from './radam.js';
+export {RouterMonitor, type RouterMonitorOptions} from './router-monitor.js';
 export {
   constantSchedule,
   cosineSchedule,
