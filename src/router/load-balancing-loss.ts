@@ -7,8 +7,6 @@ import {checkOneOf, checkShape} from '../errors.js';
 import {noGradient} from '../ops/no-gradient.js';
 import {lossOverTokens, type TokenMaskOptions} from './tokens.js';
 
-const CONVENTIONS = ['meanK', 'sumK', 'gshardTop1'] as const;
-
 /**
  * What counts as an expert's share of the tokens where each token has K experts.
  *
@@ -17,7 +15,9 @@ const CONVENTIONS = ['meanK', 'sumK', 'gshardTop1'] as const;
  * flaxformer). `'gshardTop1'`: the fraction of tokens whose first choice it is (GShard, V-MoE, DeepSpeed top-2). With
  * one expert a token the three are equal.
  */
-export type LoadBalancingConvention = (typeof CONVENTIONS)[number];
+export type LoadBalancingConvention = 'meanK' | 'sumK' | 'gshardTop1';
+
+const CONVENTIONS: readonly LoadBalancingConvention[] = ['meanK', 'sumK', 'gshardTop1'];
 
 /** Options of `loadBalancingLoss`. */
 export interface LoadBalancingOptions extends TokenMaskOptions {
