@@ -181,9 +181,17 @@ describe('the command', () => {
     const digits = join(inject('modular'), 'digits');
     await writeDigits(digits, {train: 600, test: 200});
     const output = join(inject('modular'), 'run');
-    await tfjsMoe(['train', 'mnist-moe', '--epochs', '1', '--limit', '500', '--data-dir', digits, '--output', output]);
-    const result = JSON.parse(await readFile(join(output, 'result.json'), 'utf8')) as unknown;
-    expect(result).toBeTypeOf('object');
+    const options = ['--epochs', '1', '--limit', '500', '--data-dir', digits];
+    const trained = await tfjsMoe(['train', 'mnist-moe', ...options, '--output', output]);
+    const {figures} = JSON.parse(await readFile(join(output, 'result.json'), 'utf8')) as {
+      figures: {testAccuracy: number; testCorrect: number; testCount: number};
+    };
+    expect(figures.testCount).toBe(200);
+    expect(figures.testAccuracy).toBe(figures.testCorrect / 200);
+    const evaluated = await tfjsMoe(['train', 'mnist-moe', '--evaluate', output, '--data-dir', digits]);
+    const accuracyLine = /^test accuracy .*of 200 held-out digits.*$/m;
+    expect(trained).toMatch(accuracyLine);
+    expect(evaluated.match(accuracyLine)?.[0]).toBe(trained.match(accuracyLine)?.[0]);
     expect(await readFile(join(output, 'chart.svg'), 'utf8')).toMatch(/^<svg[\s\S]*<\/svg>\s*$/);
     expect((await stat(join(output, 'checkpoint.bin'))).size).toBeGreaterThan(0);
   });
