@@ -58,17 +58,17 @@ export function gappedStraightThrough(
   });
 }
 
-/** Selects rather than multiplies by the one-hot: a masked logit times 0 would be NaN. */
+/** The moved logits less their maximum: 0 at the drawn category, min(theta - max, -gap) elsewhere. */
 function moveLogits(theta: tf.Tensor, hard: tf.Tensor, probs: tf.Tensor, gap: number | 'probability'): tf.Tensor {
-  const top = tf.max(theta, -1, true);
-  let ceiling: tf.Tensor;
-  if (gap === 'probability') {
-    const drawn = tf.sum(tf.mul(probs, hard), -1, true);
-    const p = tf.clipByValue(drawn, SMALLEST_PROBABILITY, LARGEST_PROBABILITY);
-    ceiling = tf.add(top, tf.div(tf.log1p(tf.neg(p)), p));
-  } else {
-    ceiling = tf.sub(top, gap);
-  }
-  const isDrawn = tf.cast(hard, 'bool');
-  return tf.where(isDrawn, tf.broadcastTo(top, theta.shape), tf.minimum(theta, ceiling));
+  const relative = tf.sub(theta, tf.max(theta, -1, true));
+  const ceiling = gap === 'probability' ? negativeProbabilityGap(probs, hard) : tf.scalar(-gap);
+  // min(a, b) as b - relu(b - a): wasm is slow to take the minimum with one number a row. A masked logit stays at -Infinity.
+  const lowered = tf.sub(ceiling, tf.relu(tf.sub(ceiling, relative)));
+  return tf.mul(lowered, tf.sub(1, hard));
+}
+
+/** log(1 - p) / p for the probability p of the drawn category, [..., 1]. */
+function negativeProbabilityGap(probs: tf.Tensor, hard: tf.Tensor): tf.Tensor {
+  const p = tf.clipByValue(tf.sum(tf.mul(probs, hard), -1, true), SMALLEST_PROBABILITY, LARGEST_PROBABILITY);
+  return tf.div(tf.log1p(tf.neg(p)), p);
 }

@@ -21,7 +21,6 @@ export function conditionalGumbel(logits: tf.Tensor, given: tf.Tensor, noise: tf
     const top = tf.sum(tf.mul(noise, given), -1, true); // -log E_i, [..., 1]
     // log(E_j / p_j + E_i) = log E_i + softplus(log E_j - log p_j - log E_i), with log E = -noise and p = exp(logits) / Z.
     const excess = tf.softplus(tf.sub(tf.sub(top, noise), tf.sub(logits, logZ)));
-    const isGiven = tf.broadcastTo(tf.cast(given, 'bool'), noise.shape);
-    return tf.add(logZ, tf.sub(top, tf.where(isGiven, tf.zerosLike(excess), excess)));
+    return tf.add(logZ, tf.sub(top, tf.mul(excess, tf.sub(1, given))));
   });
 }

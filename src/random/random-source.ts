@@ -26,14 +26,15 @@ const SPLIT = 1;
 const WORD = 2 ** 32;
 
 /** The two 32-bit words of a whole number, in two's complement. */
-function toWords(owner: string, value: number): [number, number] {
+function toWords(owner: string, value: number): Uint32Array {
   if (!Number.isSafeInteger(value)) {
     throw new ValueError(`${owner} must be a whole number of at most 2^53 - 1 in magnitude, but got ${show(value)}.`);
   }
-  return [value >>> 0, Math.floor(value / WORD) >>> 0];
+  return Uint32Array.of(value >>> 0, Math.floor(value / WORD) >>> 0);
 }
 
-function philoxSource(key: readonly [number, number]): RandomSource {
+function philoxSource(key: Uint32Array): RandomSource {
+  const counter = new Uint32Array(4);
   const block = new Uint32Array(4);
   let position = 0; // in blocks; a call begins with a fresh one
   return {
@@ -41,7 +42,10 @@ function philoxSource(key: readonly [number, number]): RandomSource {
       checkCount('RandomSource.uniform', 'count', count, 0);
       const values = new Float64Array(count);
       for (let i = 0; i < count; i += 4) {
-        philox4x32([position >>> 0, Math.floor(position / WORD), 0, DRAW], key, block);
+        counter[0] = position >>> 0;
+        counter[1] = Math.floor(position / WORD);
+        counter[3] = DRAW;
+        philox4x32(counter, key, block);
         ++position;
         const end = Math.min(4, count - i);
         // Half a step inside either end: neither 0 nor 1 is ever drawn, and log(u) and log(-log(u)) are finite.
@@ -52,9 +56,10 @@ function philoxSource(key: readonly [number, number]): RandomSource {
     split(...ids: number[]): RandomSource {
       let child = key;
       for (const id of ids) {
-        const [low, high] = toWords('RandomSource.split: an id', id);
-        philox4x32([low, high, 0, SPLIT], child, block);
-        child = [block[0]!, block[1]!];
+        counter.set(toWords('RandomSource.split: an id', id));
+        counter[3] = SPLIT;
+        philox4x32(counter, child, block);
+        child = block.slice(0, 2);
       }
       return philoxSource(child);
     },
@@ -73,6 +78,5 @@ export function seeded(seed: number): RandomSource {
 
 /** A stream that differs each time, keyed by the operating system's randomness. */
 export function unseeded(): RandomSource {
-  const [low, high] = crypto.getRandomValues(new Uint32Array(2));
-  return philoxSource([low!, high!]);
+  return philoxSource(crypto.getRandomValues(new Uint32Array(2)));
 }

@@ -10,6 +10,6 @@ test.each([
   ['243f6a88 85a308d3 13198a2e 03707344', 'a4093822 299f31d0', 'd16cfe09 94fdcceb 5001e420 24126ea1'],
 ])('counter %s under key %s gives %s', (counter, key, expected) => {
   const block = new Uint32Array(4);
-  philox4x32(words(counter) as [number, number, number, number], words(key) as [number, number], block);
+  philox4x32(Uint32Array.from(words(counter)), Uint32Array.from(words(key)), block);
   expect(Array.from(block)).toEqual(words(expected));
 });

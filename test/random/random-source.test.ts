@@ -6,9 +6,9 @@ import {chiSquare, chiSquareBound} from '../support/statistics.js';
 
 test('a seed is the key, and a uniform the midpoint of a word of its blocks', () => {
   const block = new Uint32Array(4);
-  philox4x32([0, 0, 0, 0], [7, 0], block);
+  philox4x32(Uint32Array.of(0, 0, 0, 0), Uint32Array.of(7, 0), block);
   const first = Array.from(block, word => (word + 0.5) / 2 ** 32);
-  philox4x32([1, 0, 0, 0], [7, 0], block);
+  philox4x32(Uint32Array.of(1, 0, 0, 0), Uint32Array.of(7, 0), block);
   const second = Array.from(block, word => (word + 0.5) / 2 ** 32);
   expect(Array.from(seeded(7).uniform(6))).toEqual([...first, ...second.slice(0, 2)]);
 });
