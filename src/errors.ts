@@ -71,7 +71,8 @@ export function checkShape(
   expected: readonly (number | null)[],
   meaning: string,
 ): void {
-  const same = shape.length === expected.length && expected.every((length, i) => length === null || length === shape[i]);
+  const same =
+    shape.length === expected.length && expected.every((length, i) => length === null || length === shape[i]);
   if (!same) {
     const wanted = expected.map(length => length ?? 'any').join(', ');
     throw new ValueError(`${owner}: ${field} must have shape ${meaning} = [${wanted}], but got [${shape.join(', ')}].`);
