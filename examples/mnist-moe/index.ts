@@ -178,13 +178,14 @@ function isComplete({settings, state}: Run, data: Mnist): boolean {
 async function trainInto(output: string, run: Run, data: Mnist, interrupt: Interrupt): Promise<void> {
   const {settings, state} = run;
   const save = async () => {
-    await saveRun(join(output, RUN_FILES.checkpoint), run);
+    const toDate = {...state, secondsBefore: state.secondsBefore + secondsHere()};
+    await saveRun(join(output, RUN_FILES.checkpoint), {...run, state: toDate});
     await saveJsonLines(join(output, RUN_FILES.history), state.history);
   };
   const progress = startProgress({
     total: settings.epochs * stepsPerEpoch(settings, data.train),
     done: state.step,
-    format: 'epoch {epoch} | loss {loss} | accuracy {accuracy} | load {load}',
+    format: 'epoch {epoch}  loss {loss}  accuracy {accuracy}  load {load}',
     figures: {epoch: `1/${settings.epochs}`, loss: '-', accuracy: '-', load: ''},
   });
   try {
@@ -193,6 +194,17 @@ async function trainInto(output: string, run: Run, data: Mnist, interrupt: Inter
     progress.stop();
   }
   if (!isComplete(run, data)) await save();
+}
+
+/** The command as it would be typed again, whatever started the process. */
+function describeCommand(): string {
+  const quote = (word: string) => (/^[\w./:=@%+-]+$/.test(word) ? word : JSON.stringify(word));
+  return ['tfjs-moe', ...process.argv.slice(2).map(quote)].join(' ');
+}
+
+/** How long this process has run, start-up included. */
+function secondsHere(): number {
+  return performance.now() / 1000;
 }
 
 /** Measures the trained network, prints what was found and writes the results; `result.json` comes last and says that the run is finished. */
@@ -205,7 +217,7 @@ async function report(output: string, {settings, network, state}: Run, data: Mni
   await saveChart(join(output, RUN_FILES.chart), runChart(state.history, title));
   await saveJson(join(output, RUN_FILES.result), {
     program: PROGRAM,
-    command: ['tfjs-moe', 'train', ...process.argv.slice(3)].join(' '),
+    command: describeCommand(),
     seed: settings.seed,
     settings,
     figures: {
@@ -220,7 +232,7 @@ async function report(output: string, {settings, network, state}: Run, data: Mni
     },
     steps: state.step,
     trainingSeconds: state.seconds,
-    seconds: performance.now() / 1000,
+    seconds: state.secondsBefore + secondsHere(),
     backend: settings.backend,
     data: settings.data,
     node: process.version,

@@ -46,6 +46,8 @@ export interface RunState {
   history: EpochRecord[];
   /** Training time so far. */
   seconds: number;
+  /** For how long the processes ran from which this one took the run up, start-up included. */
+  secondsBefore: number;
 }
 
 /** A run under way. */
@@ -65,7 +67,12 @@ const LOAD_INTERVAL = 20;
 /** A run that has not begun. */
 export function startRun(settings: Settings, network: DigitModel): Run {
   const optimizer = tf.train.adam(settings.learningRate, 0.9, 0.999, 1e-7);
-  return {settings, network, optimizer, state: {step: 0, sums: {...NOTHING}, history: [], seconds: 0}};
+  return {
+    settings,
+    network,
+    optimizer,
+    state: {step: 0, sums: {...NOTHING}, history: [], seconds: 0, secondsBefore: 0},
+  };
 }
 
 /** Steps of an epoch; the last one takes what digits are left. */

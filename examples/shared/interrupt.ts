@@ -3,6 +3,8 @@
 import {constants} from 'node:os';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+/** One Ctrl-C may arrive twice, from the terminal and relayed by npm. In this time, in milliseconds, the same signal counts once. */
+const RELAY = 500;
 
 /** What a loop asks after each step. */
 export interface Interrupt {
@@ -19,10 +21,13 @@ export interface Interrupt {
  */
 export function listenForInterrupt(onFirst: (signal: NodeJS.Signals) => void): Interrupt {
   let exitCode: number | undefined;
+  let since = 0;
   const onSignal = (signal: NodeJS.Signals) => {
     const code = 128 + constants.signals[signal];
+    if (exitCode === code && performance.now() - since < RELAY) return;
     if (exitCode !== undefined) process.exit(code);
     exitCode = code;
+    since = performance.now();
     onFirst(signal);
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);

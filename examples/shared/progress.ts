@@ -34,8 +34,8 @@ export function startProgress({total, done, format, figures}: ProgressOptions): 
   const bar = new SingleBar(
     {
       stream: process.stdout,
-      format: `{bar} {percentage}% | ${format} | {eta_formatted} left`,
-      barsize: 16,
+      format: `{bar} {percentage}%  ${format}  {eta_formatted} left`,
+      barsize: 10, // the whole line in 80 columns or little more
       fps: 5,
       etaBuffer: 100,
       gracefulExit: false, // a program has its own way with Ctrl-C

@@ -163,6 +163,16 @@ describe('mnist-moe', () => {
     await expectSameNumbers('killed');
   });
 
+  test('one Ctrl-C that arrives twice, as npm relays it, counts once', async () => {
+    const run = start(['mnist-moe', ...OPTIONS, '--epochs', '1000', '--output', join(folder, 'relayed')]);
+    await run.seen('epoch 1/1000');
+    run.child.kill('SIGINT');
+    run.child.kill('SIGINT');
+    const {code, stdout} = await run.finished;
+    expect(code).toBe(130);
+    expect(stdout).toContain('Saved after step');
+  });
+
   test('a second signal ends the program at once', async () => {
     const run = start(['mnist-moe', ...OPTIONS, '--epochs', '1000', '--output', join(folder, 'twice')]);
     await run.seen('epoch 1/1000');

@@ -53,16 +53,16 @@ eachBackend('checkpoint', () => {
   });
 
   test('Adam goes on from a restored state to the last bit', async () => {
-    // 300 steps: long enough for pow(beta, 301) and 300 products to differ in the last bits, which would move the weights.
-    const target = tf.tensor1d([3, -1, 0.5]);
+    // 1000 steps: long enough for pow(0.999, 1001) and 1000 rounded products to differ, and the targets too far to be reached by then.
+    const target = tf.linspace(100, 300, 50);
     const runSteps = (weights: tf.Variable, optimizer: tf.AdamOptimizer, count: number) => {
       for (let i = 0; i < count; ++i) {
         optimizer.minimize(() => tf.sum(tf.square(tf.sub(weights, target))) as tf.Scalar, false, [weights]);
       }
     };
-    const through = tf.variable(tf.zeros([3]));
+    const through = tf.variable(tf.zeros([50]));
     const adam = tf.train.adam(0.01, 0.9, 0.999, 1e-7);
-    runSteps(through, adam, 300);
+    runSteps(through, adam, 1000);
     const path = join(folder, 'checkpoint.bin');
     const tensors = [{name: 'weights', tensor: tf.clone(through)}, ...(await adamTensors(adam))];
     await saveCheckpoint(path, {program: 'example', settings: {}, state: {}, tensors});
