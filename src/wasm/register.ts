@@ -23,7 +23,8 @@ interface Replacement extends tf.KernelConfig {
 /**
  * Makes the wasm backend train several times faster, by kernels that do matrix products with a transposed operand or a batch, of which
  * every backward pass is full, on the backend's fast path. Values change by rounding only, except where the stock kernels are wrong:
- * products over a zero-length axis, with batch axes broadcast on both sides, or with a reshaped right operand.
+ * products over a zero-length axis, with batch axes broadcast on both sides, with a right operand that was multiplied before under
+ * another shape, and `tf.fused.matMul` with a bias and a transposed operand or a batch.
  *
  * Call it once `await tf.setBackend('wasm')` is done and before the first product; a second call does nothing.
  *

@@ -186,12 +186,12 @@ describe('the wasm kernels', () => {
     expect(tf.engine().backend.numDataIds()).toBe(buffers + 4);
   });
 
-  test('a dense layer after a product with another shape of its kernel multiplies by its own shape', async () => {
+  test('a fused right operand is multiplied by its own shape after another shape of the same memory', async () => {
     const b = tf.tensor2d([1, 2, 3, 4, 5, 6], [2, 3]);
-    tf.matMul(tf.ones([1, 2]), b);
-    // relu([1 1 1] [1 2; 3 4; 5 6]) = [9 12].
-    const fused = tf.fused.matMul({a: tf.ones([1, 3]) as tf.Tensor2D, b: tf.reshape(b, [3, 2]), activation: 'relu'});
-    expect([...(await fused.data())]).toEqual([9, 12]);
+    const fused = (a: tf.Tensor2D, right: tf.Tensor2D) => tf.fused.matMul({a, b: right, activation: 'relu'}).data();
+    // relu([1 1] [1 2 3; 4 5 6]) = [5 7 9], and relu([1 1 1] [1 2; 3 4; 5 6]) = [9 12].
+    expect([...(await fused(tf.ones([1, 2]), b))]).toEqual([5, 7, 9]);
+    expect([...(await fused(tf.ones([1, 3]), tf.reshape(b, [3, 2])))]).toEqual([9, 12]);
   });
 
   test('a batch that does not broadcast is refused', () => {
