@@ -3,6 +3,7 @@
 
 /** Thrown when an argument is not what a function or layer can work with. The message names the owner and the value received. */
 export class ValueError extends Error {
+  /** Stands before the message where an error is printed. */
   override readonly name = 'ValueError';
 }
 

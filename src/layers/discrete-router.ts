@@ -77,10 +77,14 @@ export class DiscreteRouter extends tfl.layers.Layer {
   #step!: tfl.LayerVariable;
   #statistics!: tfl.LayerVariable;
 
+  /** Checks the arguments; weights are made when the layer is built. */
+  constructor(args: DiscreteRouterArgs);
   /**
-   * @param args See `DiscreteRouterArgs`.
-   * @param random The layer's randomness where it is part of another layer, which derives it from its own. Default: from seed and name.
+   * With the randomness of a layer that this one is part of, in place of that from seed and name.
+   *
+   * @internal
    */
+  constructor(args: DiscreteRouterArgs, random: () => LayerRandom);
   constructor(args: DiscreteRouterArgs, random?: () => LayerRandom) {
     super(args);
     const {

@@ -202,6 +202,7 @@ export class GumbelMoE extends tfl.layers.Layer {
     return new cls({...rest, ...rebuilt} as never);
   }
 
+  /** Whether router and experts are trained; setting it sets each of them. */
   override get trainable(): boolean {
     return super.trainable;
   }
@@ -211,10 +212,12 @@ export class GumbelMoE extends tfl.layers.Layer {
     for (const child of this.#children()) child.trainable = value;
   }
 
+  /** Those of the router, then those of the experts in order; none where the layer is not trainable. */
   override get trainableWeights(): tfl.LayerVariable[] {
     return this.trainable ? this.#children().flatMap(child => child.trainableWeights) : [];
   }
 
+  /** The router's temperature, step and statistics, and what is frozen. */
   override get nonTrainableWeights(): tfl.LayerVariable[] {
     return this.#children().flatMap(child => (this.trainable ? child.nonTrainableWeights : child.weights));
   }

@@ -7,4 +7,4 @@ export {DiscreteRouter, type DiscreteRouterArgs, discreteRouter} from './discret
 export {GumbelMoE, type GumbelMoEArgs, gumbelMoE} from './gumbel-moe.js';
 export type {AuxiliaryLossWeights} from './router-loss.js';
 export {type RouterMetrics, resetRouterMetrics, routerMetrics} from './router-metrics.js';
-export type {Initializer, InitializerIdentifier, LayerArgs} from './tfjs-types.js';
+export type {Initializer, InitializerIdentifier, LayerArgs, SavedInitializer} from './tfjs-types.js';

@@ -12,8 +12,16 @@ export type Kwargs = Parameters<tfl.layers.Layer['call']>[1];
 /** An initializer object. */
 export type Initializer = ReturnType<typeof tfl.initializers.zeros>;
 
+/** An initializer as a saved model holds it. */
+export interface SavedInitializer {
+  /** The name that its class is registered under. */
+  className: string;
+  /** What its `getConfig` gave. */
+  config: tf.serialization.ConfigDict;
+}
+
 /** An initializer: an object, the name of a factory of `initializers` such as `'glorotUniform'`, or a saved one. */
-export type InitializerIdentifier = Initializer | string | {className: string; config: tf.serialization.ConfigDict};
+export type InitializerIdentifier = Initializer | string | SavedInitializer;
 
 /** The one tensor that a layer is called with: in a model it comes in a list. */
 export function singleTensor(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {

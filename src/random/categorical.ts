@@ -37,9 +37,8 @@ export function categoricalOnHost(owner: string, probs: tf.Tensor, random: Rando
     let chosen = 0;
     let cumulative = 0;
     for (let j = 0; j < numCategories && cumulative <= threshold; ++j) {
-      const value = values[start + j]!;
-      if (value > 0) chosen = j;
-      cumulative += value;
+      cumulative += values[start + j]!;
+      chosen = j;
     }
     sample[start + chosen] = 1;
   }

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {ESTIMATORS} from 'tfjs-moe/estimators';
 import {GumbelMoE, type GumbelMoEArgs, gumbelMoE, routerMetrics} from 'tfjs-moe/layers';
-import {expect, test} from 'vitest';
+import {expect, test, vi} from 'vitest';
 import {LearnedScale} from '../support/custom-layer.js';
 import {eachBackend} from '../support/each-backend.js';
 import {gradientOf, numbers} from '../support/enumerate.js';
@@ -334,6 +334,18 @@ eachBackend('GumbelMoE', () => {
       expect(list(copy.predict(x) as tf.Tensor)).toEqual(list(model.predict(x) as tf.Tensor));
       expect(copy.layers[1]!.getConfig()).toEqual(moe.getConfig());
     }
+  });
+
+  test('loading draws no initial weights, which the file replaces', async () => {
+    const model = modelOf([4], input => applied(gumbelMoE({numExperts: 3, hiddenUnits: 5}), input));
+    // VarianceScaling, the class behind the glorot initializers.
+    const initializer = Object.getPrototypeOf(Object.getPrototypeOf(tfl.initializers.glorotUniform({})));
+    const draw = vi.spyOn(initializer, 'apply');
+    await reload(model);
+    expect(draw).not.toHaveBeenCalled();
+    gumbelMoE({numExperts: 3, hiddenUnits: 5}).apply(tf.ones([1, 4]));
+    expect(draw).toHaveBeenCalledTimes(1 + 3 * 2);
+    draw.mockRestore();
   });
 
   test('weights go out and come in by getWeights and setWeights', () => {
