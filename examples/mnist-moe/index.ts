@@ -96,7 +96,8 @@ async function trainAndReport(options: Options, command: Command): Promise<void>
   const {output, resume, overwrite} = options;
   checkOutput(output, {resume, overwrite});
   const interrupt = listenForInterrupt(() => {
-    console.log('\nStopping after this step; once more to leave at once.');
+    // On a terminal it would break into the bar, and the next line that is printed says that the run is saved.
+    if (!process.stdout.isTTY) console.log('Stopping after this step; once more to leave at once.');
   });
   try {
     const checkpointPath = join(output, RUN_FILES.checkpoint);
