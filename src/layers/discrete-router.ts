@@ -188,9 +188,13 @@ export class DiscreteRouter extends tfl.layers.Layer {
     const zeros = tfl.initializers.zeros();
     this.#kernel = this.addWeight('kernel', [width, numExperts], 'float32', kernel);
     if (useBias) this.#bias = this.addWeight('bias', [numExperts], 'float32', zeros);
-    const start = tfl.initializers.constant({value: temperature});
-    this.#temperature = this.addWeight('temperature', [], 'float32', start, undefined, false);
+    this.#temperature = this.addWeight('temperature', [], 'float32', zeros, undefined, false);
     this.#step = this.addWeight('step', [], 'int32', zeros, undefined, false);
+    // Written from the host, where an initializer may compute on the device: hostScalar reads them back.
+    tf.tidy(() => {
+      this.#temperature.write(tf.scalar(temperature));
+      this.#step.write(tf.scalar(0, 'int32'));
+    });
     this.#statistics = this.addWeight('statistics', [statisticsSize(numExperts)], 'float32', zeros, undefined, false);
     this.built = true;
   }
