@@ -19,8 +19,8 @@ export {ESTIMATOR_ALIASES, ESTIMATORS, getEstimator} from './estimators/registry
 export {reinmax} from './estimators/reinmax.js';
 export {straightThrough} from './estimators/straight-through.js';
 export type {DiscreteSample, Estimator, EstimatorOptions} from './estimators/types.js';
-export type {DiscreteRouterArgs} from './layers/discrete-router.js';
 export {DiscreteRouter, discreteRouter} from './layers/discrete-router.js';
+export type {DiscreteRouterArgs} from './layers/discrete-router-args.js';
 export type {GumbelMoEArgs} from './layers/gumbel-moe.js';
 export {GumbelMoE, gumbelMoE} from './layers/gumbel-moe.js';
 export type {AuxiliaryLossWeights} from './layers/router-loss.js';

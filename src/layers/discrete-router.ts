@@ -2,45 +2,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import {checkBoolean, checkCount, checkOneOf, checkPositive, checkRange, show, ValueError} from '../errors.js';
-import {type EstimatorIdentifier, getEstimator} from '../estimators/registry.js';
+import {checkPositive, show, ValueError} from '../errors.js';
+import {getEstimator} from '../estimators/registry.js';
 import type {Estimator} from '../estimators/types.js';
 import {hostScalar} from '../ops/host-read.js';
 import {noGradient} from '../ops/no-gradient.js';
 import {topKMask} from '../ops/top-k-mask.js';
 import {noChoice} from '../random/categorical.js';
-import {type RandomSource, seeded} from '../random/random-source.js';
+import type {RandomSource} from '../random/random-source.js';
 import {AuxiliaryLossQueue, injectLoss} from './auxiliary-loss.js';
+import {type DiscreteRouterArgs, type ResolvedRouterArgs, resolveRouterArgs} from './discrete-router-args.js';
+import {drawChoices} from './draw-choices.js';
 import {resolveInitializer, serializeInitializer} from './initializers.js';
+import {featureWidth, singleShape, singleTensor} from './layer-input.js';
 import {type LayerRandom, layerRandom} from './layer-random.js';
-import {type AuxiliaryLossWeights, hasNoLoss, routerLoss} from './router-loss.js';
+import {hasNoLoss, routerLoss} from './router-loss.js';
 import {addToStatistics, statisticsSize} from './router-statistics.js';
-import {type InitializerIdentifier, type Kwargs, type LayerArgs, singleShape, singleTensor} from './tfjs-types.js';
+import type {Kwargs} from './tfjs-types.js';
 import {tokenMask} from './token-mask.js';
-
-/** Arguments of `discreteRouter`. */
-export interface DiscreteRouterArgs extends LayerArgs, Partial<AuxiliaryLossWeights> {
-  /** E, the number of categories to choose from, at least 1. */
-  numExperts: number;
-  /** Which estimator gives the choice its gradient: a name, an alias, `{name, ...options}`, or a function (not saved). Default 'reinmax'. */
-  estimator?: EstimatorIdentifier;
-  /** Initial temperature of the estimator, dimensionless, > 0. Kept as a weight, which `AnnealTemperature` writes. Default 1. */
-  temperature?: number;
-  /** K, how many to choose, from 1 to numExperts: drawn one after another without replacement. Default 1. */
-  topK?: number;
-  /** Whether the logits have a learned bias. Default false. */
-  useBias?: boolean;
-  /** Initializer of the kernel [features, numExperts]. Default 'glorotUniform'. */
-  kernelInitializer?: InitializerIdentifier;
-  /** Half-width of the multiplicative noise, uniform in [1 - jitter, 1 + jitter], on the router's input in training; 0 to 1. Default 0. */
-  jitter?: number;
-  /** Makes initial weights and noise a function of the seed, the layer's name and its step. Default: different each time. */
-  seed?: number;
-  /** How the auxiliary losses reach the gradient: through `addLoss`, or injected where the output leaves the layer. Default 'addLoss'. */
-  auxLoss?: 'addLoss' | 'inject';
-}
-
-const AUXILIARY_LOSSES = ['addLoss', 'inject'] as const;
 
 /** Which stream of a step a kind of noise comes from, so that one kind does not move another. */
 const STREAM = {draw: 0, jitter: 1, load: 2};
@@ -66,7 +45,7 @@ export class DiscreteRouter extends tfl.layers.Layer {
   /** The name under which tfjs saves and finds the class. */
   static readonly className = 'DiscreteRouter';
 
-  readonly #args: Required<Omit<DiscreteRouterArgs, keyof LayerArgs | 'seed'>> & {seed: number | undefined};
+  readonly #args: ResolvedRouterArgs;
   readonly #estimate: Estimator;
   readonly #makeRandom: () => LayerRandom;
   #random!: LayerRandom;
@@ -87,48 +66,8 @@ export class DiscreteRouter extends tfl.layers.Layer {
   constructor(args: DiscreteRouterArgs, random: () => LayerRandom);
   constructor(args: DiscreteRouterArgs, random?: () => LayerRandom) {
     super(args);
-    const {
-      numExperts,
-      estimator = 'reinmax',
-      temperature = initialTemperature(estimator),
-      topK = 1,
-      useBias = false,
-      kernelInitializer = 'glorotUniform',
-      jitter = 0,
-      seed,
-      loadBalancingWeight = 0.01,
-      importanceWeight = 0,
-      loadWeight = 0,
-      routerZLossWeight = 0,
-      entropyWeight = 0,
-      auxLoss = 'addLoss',
-    } = args;
-    const owner = 'DiscreteRouter';
-    checkCount(owner, 'numExperts', numExperts, 1);
-    this.#estimate = getEstimator(estimator); // an unknown name is refused here, not at the first call
-    checkPositive(owner, 'temperature', temperature);
-    checkCount(owner, 'topK', topK, 1);
-    if (topK > numExperts) {
-      throw new ValueError(`${owner}: topK (=${topK}) must not exceed numExperts (=${numExperts}).`);
-    }
-    checkBoolean(owner, 'useBias', useBias);
-    checkRange(owner, 'jitter', jitter, 0, 1);
-    const weights = {loadBalancingWeight, importanceWeight, loadWeight, routerZLossWeight, entropyWeight};
-    for (const [field, weight] of Object.entries(weights)) checkRange(owner, field, weight, 0);
-    checkOneOf(owner, 'auxLoss', auxLoss, AUXILIARY_LOSSES);
-    this.#args = {
-      numExperts,
-      estimator,
-      temperature,
-      topK,
-      useBias,
-      kernelInitializer,
-      jitter,
-      seed: seed ?? undefined,
-      ...weights,
-      auxLoss,
-    };
-    if (seed != null) seeded(seed); // refuses what is no seed
+    this.#args = resolveRouterArgs(args);
+    this.#estimate = getEstimator(this.#args.estimator);
     // Asked for in `build`, since a layer that owns this one may still name it.
     this.#makeRandom = random ?? (() => layerRandom(this.#args.seed, this.name));
     this.supportsMasking = true;
@@ -170,13 +109,7 @@ export class DiscreteRouter extends tfl.layers.Layer {
   }
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
-    const shape = singleShape(inputShape);
-    const width = shape[shape.length - 1];
-    if (shape.length < 2 || width == null) {
-      throw new ValueError(
-        `DiscreteRouter: input must have shape [..., features] of rank 2 or more with known features, but got ${show(shape)}.`,
-      );
-    }
+    const width = featureWidth('DiscreteRouter', inputShape);
     this.#random = this.#makeRandom();
     const {numExperts, useBias, kernelInitializer, temperature} = this.#args;
     const kernel = resolveInitializer(
@@ -264,10 +197,12 @@ export class DiscreteRouter extends tfl.layers.Layer {
     this.#step.write(tf.scalar(step + 1, 'int32'));
     const random = this.#random.atStep(step);
     const logits = this.#logits(this.#jitter(tokens, random.split(STREAM.jitter)));
-    const {sample, probs, assignment} = this.#draw(logits, random.split(STREAM.draw));
+    const {topK} = this.#args;
+    const options = {temperature: this.temperature, random: random.split(STREAM.draw)};
+    const {sample, probs, assignment} = this.#named(() => drawChoices(this.#estimate, logits, topK, options));
     this.#statistics.write(addToStatistics(this.#statistics.read() as tf.Tensor1D, probs, assignment, mask));
     if (hasNoLoss(this.#args)) return sample;
-    const loss = routerLoss(this.#args, {logits, probs, assignment, mask}, this.#args.topK, random.split(STREAM.load));
+    const loss = routerLoss(this.#args, {logits, probs, assignment, mask}, topK, random.split(STREAM.load));
     if (this.#args.auxLoss === 'inject') return injectLoss(sample, loss);
     this.#losses.push(loss);
     return sample;
@@ -279,34 +214,6 @@ export class DiscreteRouter extends tfl.layers.Layer {
     if (jitter === 0) return tokens;
     const factors = Float32Array.from(random.uniform(tokens.size), u => 1 + jitter * (2 * u - 1));
     return tf.mul(tokens, tf.tensor2d(factors, tokens.shape));
-  }
-
-  /** topK draws, each with the categories of the earlier ones masked. */
-  #draw(logits: tf.Tensor2D, random: RandomSource): {sample: tf.Tensor2D; probs: tf.Tensor2D; assignment: tf.Tensor2D} {
-    const {topK} = this.#args;
-    const {temperature} = this;
-    const first = this.#drawOne(logits, temperature, random);
-    let sample: tf.Tensor2D = first.sample;
-    let assignment: tf.Tensor2D = first.chosen;
-    for (let choice = 1; choice < topK; ++choice) {
-      const taken = assignment;
-      const rest = tf.where(
-        noGradient(() => tf.cast(taken, 'bool')),
-        tf.fill(logits.shape, Number.NEGATIVE_INFINITY),
-        logits,
-      );
-      const next = this.#drawOne(rest as tf.Tensor2D, temperature, random);
-      sample = tf.add<tf.Tensor2D>(sample, next.sample);
-      assignment = tf.add(assignment, next.chosen);
-    }
-    return {sample, probs: first.probs, assignment};
-  }
-
-  #drawOne(logits: tf.Tensor2D, temperature: number, random: RandomSource) {
-    const {sample, probs} = this.#named(() => this.#estimate(logits, {temperature, random}));
-    // A relaxed sample stands for its argmax.
-    const chosen = noGradient(() => topKMask(sample, 1, row => this.#refuseRow(row)));
-    return {sample: sample as tf.Tensor2D, probs: probs as tf.Tensor2D, chosen: chosen as tf.Tensor2D};
   }
 
   #refuseRow(row: number): never {
@@ -332,11 +239,6 @@ export class DiscreteRouter extends tfl.layers.Layer {
   }
 }
 tf.serialization.registerClass(DiscreteRouter);
-
-/** The temperature that `{name, temperature}` sets, which is then where the layer's starts. */
-function initialTemperature(estimator: EstimatorIdentifier): number {
-  return typeof estimator === 'object' ? (estimator.temperature ?? 1) : 1;
-}
 
 /** Makes a `DiscreteRouter`. */
 export function discreteRouter(args: DiscreteRouterArgs): DiscreteRouter {

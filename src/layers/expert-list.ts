@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import {show, ValueError} from '../errors.js';
+import {checkCount, show, ValueError} from '../errors.js';
 import {lookUpClass} from './initializers.js';
 
 /** The name of an expert within its layer. */
@@ -50,6 +50,40 @@ export function expertUnits(index: number, expert: tfl.layers.Layer, width: numb
     );
   }
   return units;
+}
+
+/** Refuses what is no list of numExperts different layers, or comes beside a description of built-in experts. */
+export function checkExperts(
+  experts: tfl.layers.Layer[],
+  numExperts: number,
+  builtIn: {hiddenUnits: unknown; units: unknown},
+): readonly tfl.layers.Layer[] {
+  if (builtIn.hiddenUnits != null || builtIn.units != null) {
+    throw new ValueError(`GumbelMoE: give either experts, or hiddenUnits and units for built-in ones, but not both.`);
+  }
+  if (!Array.isArray(experts) || experts.length !== numExperts) {
+    const got = Array.isArray(experts) ? `${experts.length}` : show(experts);
+    throw new ValueError(`GumbelMoE: experts must be a list of numExperts (=${numExperts}) layers, but got ${got}.`);
+  }
+  experts.forEach((expert, i) => {
+    if (!(expert instanceof tfl.layers.Layer)) {
+      throw new ValueError(`GumbelMoE: experts[${i}] must be a tfjs layer or model, but got ${show(expert)}.`);
+    }
+  });
+  if (new Set(experts).size !== experts.length) {
+    throw new ValueError(`GumbelMoE: experts must be different layers, but one is in the list twice.`);
+  }
+  return [...experts];
+}
+
+/** The widths of the built-in experts' hidden layers as a list. */
+export function checkWidths(hiddenUnits: number | number[] | undefined | null): number[] {
+  if (hiddenUnits == null) {
+    throw new ValueError(`GumbelMoE: give hiddenUnits for built-in experts, or experts of your own, but got neither.`);
+  }
+  const widths = Array.isArray(hiddenUnits) ? [...hiddenUnits] : [hiddenUnits];
+  for (const width of widths) checkCount('GumbelMoE', 'hiddenUnits', width, 1);
+  return widths;
 }
 
 /** The saved form of a list of layers. */

@@ -3,7 +3,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {resolveInitializer} from './initializers.js';
-import {type LayerArgs, singleShape, singleTensor} from './tfjs-types.js';
+import {singleShape, singleTensor} from './layer-input.js';
+import type {LayerArgs} from './tfjs-types.js';
 
 /** Arguments of the built-in expert. */
 export interface FeedForwardExpertArgs extends LayerArgs {

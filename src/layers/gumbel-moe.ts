@@ -7,11 +7,22 @@ import {isOnHost} from '../ops/host-read.js';
 import {seeded} from '../random/random-source.js';
 import {currentTape} from './auxiliary-loss.js';
 import {combineChosen} from './combine-chosen.js';
-import {DiscreteRouter, type DiscreteRouterArgs} from './discrete-router.js';
-import {buildChild, deserializeExperts, expertName, expertUnits, nameWeights, serializeExperts} from './expert-list.js';
+import {DiscreteRouter} from './discrete-router.js';
+import type {DiscreteRouterArgs} from './discrete-router-args.js';
+import {
+  buildChild,
+  checkExperts,
+  checkWidths,
+  deserializeExperts,
+  expertName,
+  expertUnits,
+  nameWeights,
+  serializeExperts,
+} from './expert-list.js';
 import {FeedForwardExpert} from './feed-forward-expert.js';
+import {featureWidth, singleShape, singleTensor} from './layer-input.js';
 import {type LayerRandom, layerRandom} from './layer-random.js';
-import {type Kwargs, singleShape, singleTensor} from './tfjs-types.js';
+import type {Kwargs} from './tfjs-types.js';
 import {tokenMask} from './token-mask.js';
 
 /** Arguments of `gumbelMoE`: those of its router, flat, and those of its experts. */
@@ -78,9 +89,9 @@ export class GumbelMoE extends tfl.layers.Layer {
     checkOneOf(owner, 'compute', compute, COMPUTE);
     this.router = new DiscreteRouter({...routerArgs, name: 'router'}, () => this.#childRandom(0, 'router'));
     if (experts != null) {
-      this.experts = checkExperts(owner, experts, numExperts, {hiddenUnits, units});
+      this.experts = checkExperts(experts, numExperts, {hiddenUnits, units});
     } else {
-      const widths = checkWidths(owner, hiddenUnits);
+      const widths = checkWidths(hiddenUnits);
       if (units != null) checkCount(owner, 'units', units, 1);
       this.experts = Array.from({length: numExperts}, (_, i) => {
         // Each expert a stream of its own: with one seed for all they would start equal, and stay so.
@@ -123,13 +134,7 @@ export class GumbelMoE extends tfl.layers.Layer {
   }
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
-    const shape = singleShape(inputShape);
-    const width = shape[shape.length - 1];
-    if (shape.length < 2 || width == null) {
-      throw new ValueError(
-        `GumbelMoE: input must have shape [..., features] of rank 2 or more with known features, but got ${show(shape)}.`,
-      );
-    }
+    const width = featureWidth('GumbelMoE', inputShape);
     buildChild(this.router, width);
     const units = this.experts.map((expert, i) => {
       buildChild(expert, width);
@@ -268,37 +273,4 @@ tf.serialization.registerClass(GumbelMoE);
 /** Makes a `GumbelMoE`. */
 export function gumbelMoE(args: GumbelMoEArgs): GumbelMoE {
   return new GumbelMoE(args);
-}
-
-function checkExperts(
-  owner: string,
-  experts: tfl.layers.Layer[],
-  numExperts: number,
-  builtIn: {hiddenUnits: unknown; units: unknown},
-): readonly tfl.layers.Layer[] {
-  if (builtIn.hiddenUnits != null || builtIn.units != null) {
-    throw new ValueError(`${owner}: give either experts, or hiddenUnits and units for built-in ones, but not both.`);
-  }
-  if (!Array.isArray(experts) || experts.length !== numExperts) {
-    const got = Array.isArray(experts) ? `${experts.length}` : show(experts);
-    throw new ValueError(`${owner}: experts must be a list of numExperts (=${numExperts}) layers, but got ${got}.`);
-  }
-  experts.forEach((expert, i) => {
-    if (!(expert instanceof tfl.layers.Layer)) {
-      throw new ValueError(`${owner}: experts[${i}] must be a tfjs layer or model, but got ${show(expert)}.`);
-    }
-  });
-  if (new Set(experts).size !== experts.length) {
-    throw new ValueError(`${owner}: experts must be different layers, but one is in the list twice.`);
-  }
-  return [...experts];
-}
-
-function checkWidths(owner: string, hiddenUnits: number | number[] | undefined | null): number[] {
-  if (hiddenUnits == null) {
-    throw new ValueError(`${owner}: give hiddenUnits for built-in experts, or experts of your own, but got neither.`);
-  }
-  const widths = Array.isArray(hiddenUnits) ? [...hiddenUnits] : [hiddenUnits];
-  for (const width of widths) checkCount(owner, 'hiddenUnits', width, 1);
-  return widths;
 }

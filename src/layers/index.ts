@@ -3,7 +3,8 @@
 import '../register-gradients.js';
 
 export {type RandomSource, seeded, unseeded} from '../random/random-source.js';
-export {DiscreteRouter, type DiscreteRouterArgs, discreteRouter} from './discrete-router.js';
+export {DiscreteRouter, discreteRouter} from './discrete-router.js';
+export type {DiscreteRouterArgs} from './discrete-router-args.js';
 export {GumbelMoE, type GumbelMoEArgs, gumbelMoE} from './gumbel-moe.js';
 export type {AuxiliaryLossWeights} from './router-loss.js';
 export {type RouterMetrics, resetRouterMetrics, routerMetrics} from './router-metrics.js';

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import {noGradient} from '../ops/no-gradient.js';
+import {tokenEntropy} from '../router/entropy.js';
 
 /** [choices of each expert (E), tokens, sum of the tokens' entropies in nats]. */
 export function statisticsSize(numExperts: number): number {
@@ -18,11 +19,10 @@ export function addToStatistics(
   return noGradient(() =>
     tf.tidy(() => {
       const weights = mask ?? (tf.ones([probs.shape[0]]) as tf.Tensor1D);
-      const row = tf.expandDims(weights, 0) as tf.Tensor2D; // [1, tokens]
-      const choices = tf.reshape(tf.matMul(row, assignment), [-1]); // [experts]
-      const entropies = tf.neg(tf.sum(tf.mul(probs, tf.log(tf.maximum(probs, 1e-30))), 1));
-      const sums = tf.stack([tf.sum(weights), tf.sum(tf.mul(weights, entropies))]) as tf.Tensor1D;
-      return tf.add(statistics, tf.concat([choices as tf.Tensor1D, sums])) as tf.Tensor1D;
+      const choices = tf.reshape(tf.matMul(tf.expandDims(weights, 0) as tf.Tensor2D, assignment), [-1]); // [experts]
+      const tokens = tf.sum(weights);
+      const entropies = tf.mul(tokens, tokenEntropy(probs, mask === undefined ? {} : {mask}));
+      return tf.add(statistics, tf.concat([choices as tf.Tensor1D, tf.stack([tokens, entropies]) as tf.Tensor1D]));
     }),
   );
 }

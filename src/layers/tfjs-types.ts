@@ -22,13 +22,3 @@ export interface SavedInitializer {
 
 /** An initializer: an object, the name of a factory of `initializers` such as `'glorotUniform'`, or a saved one. */
 export type InitializerIdentifier = Initializer | string | SavedInitializer;
-
-/** The one tensor that a layer is called with: in a model it comes in a list. */
-export function singleTensor(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-  return Array.isArray(inputs) ? inputs[0]! : inputs;
-}
-
-/** The one shape that a layer is built with. */
-export function singleShape(shape: tfl.Shape | tfl.Shape[]): tfl.Shape {
-  return (Array.isArray(shape[0]) ? shape[0] : shape) as tfl.Shape;
-}
