@@ -60,6 +60,18 @@ eachBackend('straightThrough', () => {
     );
   });
 
+  test('the expected gradient of a cubic loss is the known one', () => {
+    // f = (b'D)^3; in float64.
+    const cubic = (x: tf.Tensor) => tf.pow(tf.sum(tf.mul(x, [0.3, -0.6, 0.1, 0.8])), 3);
+    const theta = tf.tensor1d([0.5, -1, 0.25, 1.5]);
+    expectClose(exactGradient(cubic, theta), [-0.0558291932, -0.0239440804, -0.0477696303, 0.127542904], GOLDEN);
+    expectClose(
+      expectedGradient(straightThrough, cubic, theta),
+      [-0.0548472972, -0.0640948791, -0.082936894, 0.2018790703],
+      GOLDEN,
+    );
+  });
+
   test('on |b - c|^2 the expected gradient vanishes at P(b) = c, where the exact one does not', () => {
     // d E/d theta = p (1 - p) (1 - 2c) for the first of two logits; E[ST] = 2 p (1 - p) (p - c).
     const c = 0.45;

@@ -9,7 +9,7 @@ import {expectClose, expectFinite, list} from '../support/expect-close.js';
 import {fromExponentials, injected} from '../support/injected.js';
 import {meanAndError} from '../support/statistics.js';
 
-const GOLDEN = 2e-6;
+const GOLDEN = 1e-6;
 const THETA = [0.5, -1, 0.25, 1.5];
 
 /** The largest distance of a sample's distribution from a distribution function (Kolmogorov-Smirnov). */
