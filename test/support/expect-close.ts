@@ -10,10 +10,9 @@ export function expectClose(
 ): void {
   const values = 'dataSync' in actual ? actual.dataSync() : actual;
   expect(values.length).toBe(expected.length);
-  for (let i = 0; i < expected.length; ++i) {
-    const error = Math.abs(values[i]! - expected[i]!);
-    expect(error <= tolerance, `entry ${i}: got ${values[i]}, expected ${expected[i]} within ${tolerance}`).toBe(true);
-  }
+  const isOff = (value: number, i: number) => !(Math.abs(value - expected[i]!) <= tolerance); // NaN included
+  const i = Array.prototype.findIndex.call(values, isOff);
+  expect(i, `entry ${i}: got ${values[i]}, expected ${expected[i]} within ${tolerance}`).toBe(-1);
 }
 
 /** Every number finite. */
