@@ -6,6 +6,8 @@ import {expect, test} from 'vitest';
 import {gradientOf, unit} from '../support/enumerate.js';
 import {expectClose, list} from '../support/expect-close.js';
 
+tf.enableProdMode(); // or tfjs advertises its native backend
+
 test('the registry holds the six estimators under the names of their functions', () => {
   expect(Object.keys(ESTIMATORS).sort()).toEqual([
     'gappedStraightThrough',
