@@ -114,7 +114,7 @@ export class GumbelMoE extends tfl.layers.Layer {
       seed: seed ?? undefined,
       hasOwnExperts: experts != null,
     };
-    this.trainable = super.trainable; // the experts' own, too
+    if (!super.trainable) this.trainable = false; // the children, too; an expert that came frozen stays so
     this.supportsMasking = true;
     this.addLoss(() => this.#childLosses());
   }

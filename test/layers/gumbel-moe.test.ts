@@ -379,6 +379,8 @@ eachBackend('GumbelMoE', () => {
     expect(after[1]).toEqual(before[1]);
     expect(after[0]).not.toEqual(before[0]);
     expect(gumbelMoE({numExperts: 2, hiddenUnits: 3, trainable: false}).experts[0]!.trainable).toBe(false);
+    const frozen = tfl.layers.dense({units: 4, trainable: false});
+    expect(gumbelMoE({numExperts: 2, experts: [frozen, tfl.layers.dense({units: 4})]}).experts[0]!.trainable).toBe(false);
   });
 
   test('disposing it frees all, its experts included', () => {
