@@ -15,7 +15,7 @@ import {type DiscreteRouterArgs, type ResolvedRouterArgs, resolveRouterArgs} fro
 import {drawChoices} from './draw-choices.js';
 import {resolveInitializer, serializeInitializer} from './initializers.js';
 import {featureWidth, singleShape, singleTensor} from './layer-input.js';
-import {type LayerRandom, layerRandom} from './layer-random.js';
+import {type LayerRandom, layerRandom, scopeOf} from './layer-random.js';
 import {hasNoLoss, routerLoss} from './router-loss.js';
 import {addToStatistics, statisticsSize} from './router-statistics.js';
 import type {Kwargs} from './tfjs-types.js';
@@ -38,6 +38,9 @@ const STREAM = {draw: 0, jitter: 1, load: 2};
  * hold, beside kernel and bias, the temperature, the number of training calls so far and the routing statistics since they were last
  * reset, so that a saved model resumes on the same noise.
  *
+ * A mask is taken for the input's where its shape fits; tfjs also hands on the mask of another branch, which shows only where its shape
+ * differs. `calculateLosses` gives the losses of a step once: a custom loop that needs them twice must keep them.
+ *
  * Errors: a ValueError for bad arguments and input shapes, and for logits with NaN or Infinity on backends that keep their tensors on the
  * host (cpu, wasm, tfjs-node); on others the output of such a row is NaN, never a silent choice.
  */
@@ -47,7 +50,6 @@ export class DiscreteRouter extends tfl.layers.Layer {
 
   readonly #args: ResolvedRouterArgs;
   readonly #estimate: Estimator;
-  readonly #makeRandom: () => LayerRandom;
   #random!: LayerRandom;
   readonly #losses = new AuxiliaryLossQueue();
   #kernel!: tfl.LayerVariable;
@@ -57,19 +59,10 @@ export class DiscreteRouter extends tfl.layers.Layer {
   #statistics!: tfl.LayerVariable;
 
   /** Checks the arguments; weights are made when the layer is built. */
-  constructor(args: DiscreteRouterArgs);
-  /**
-   * With the randomness of a layer that this one is part of, in place of that from seed and name.
-   *
-   * @internal
-   */
-  constructor(args: DiscreteRouterArgs, random: () => LayerRandom);
-  constructor(args: DiscreteRouterArgs, random?: () => LayerRandom) {
+  constructor(args: DiscreteRouterArgs) {
     super(args);
     this.#args = resolveRouterArgs(args);
     this.#estimate = getEstimator(this.#args.estimator);
-    // Asked for in `build`, since a layer that owns this one may still name it.
-    this.#makeRandom = random ?? (() => layerRandom(this.#args.seed, this.name));
     this.supportsMasking = true;
     this.addLoss(() => this.#losses.take()); // once: a loss added in `call` would be added again each step
   }
@@ -110,25 +103,27 @@ export class DiscreteRouter extends tfl.layers.Layer {
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
     const width = featureWidth('DiscreteRouter', inputShape);
-    this.#random = this.#makeRandom();
-    const {numExperts, useBias, kernelInitializer, temperature} = this.#args;
+    const {numExperts, useBias, kernelInitializer, temperature, seed} = this.#args;
+    const zeros = tfl.initializers.zeros();
+    const addState = (name: string, shape: number[], dtype: 'float32' | 'int32') =>
+      this.addWeight(name, shape, dtype, zeros, undefined, false);
+    this.#temperature = addState('temperature', [], 'float32');
+    this.#step = addState('step', [], 'int32');
+    this.#statistics = addState('statistics', [statisticsSize(numExperts)], 'float32');
+    this.#random = layerRandom(seed, scopeOf(this, this.#temperature));
     const kernel = resolveInitializer(
       'DiscreteRouter',
       'kernelInitializer',
       kernelInitializer,
       this.#random.childSeed(0),
     );
-    const zeros = tfl.initializers.zeros();
     this.#kernel = this.addWeight('kernel', [width, numExperts], 'float32', kernel);
     if (useBias) this.#bias = this.addWeight('bias', [numExperts], 'float32', zeros);
-    this.#temperature = this.addWeight('temperature', [], 'float32', zeros, undefined, false);
-    this.#step = this.addWeight('step', [], 'int32', zeros, undefined, false);
     // Written from the host, where an initializer may compute on the device: hostScalar reads them back.
     tf.tidy(() => {
       this.#temperature.write(tf.scalar(temperature));
       this.#step.write(tf.scalar(0, 'int32'));
     });
-    this.#statistics = this.addWeight('statistics', [statisticsSize(numExperts)], 'float32', zeros, undefined, false);
     this.built = true;
   }
 

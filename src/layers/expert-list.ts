@@ -5,8 +5,17 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import {checkCount, show, ValueError} from '../errors.js';
 import {lookUpClass} from './initializers.js';
 
+/** Marks a layer that is an expert: two owners would train it twice a step, and each save and dispose it. */
+const OWNED = Symbol.for('tfjs-moe.expert');
+
 /** The name of an expert within its layer. */
 export const expertName = (index: number) => `expert_${index}`;
+
+/** Takes a layer as the expert of a number. */
+export function ownExpert(expert: tfl.layers.Layer, index: number): void {
+  expert.name = expertName(index);
+  Object.defineProperty(expert, OWNED, {value: true});
+}
 
 /**
  * Builds a child of a layer for rows of a width, within the name scope that the parent is being built in.
@@ -36,20 +45,30 @@ export function nameWeights(owner: string, index: number, expert: tfl.layers.Lay
 export function expertUnits(index: number, expert: tfl.layers.Layer, width: number): number {
   // Of a model only the graph says the shapes: a Sequential cannot compute them.
   const isModel = expert instanceof tfl.LayersModel;
-  const inputShapes = isModel ? expert.inputs.map(input => input.shape) : [[null, width]];
+  const inputShapes = isModel ? expert.inputs.map(input => input.shape) : [[null, expectedWidth(expert) ?? width]];
   if (inputShapes.length !== 1 || inputShapes[0]!.length !== 2 || inputShapes[0]![1] !== width) {
     throw new ValueError(
-      `GumbelMoE: experts[${index}] must take rows [n, ${width}], but it is a model with inputs of shape ${show(inputShapes)}.`,
+      `GumbelMoE: experts[${index}] must take rows [n, ${width}], but it takes inputs of shape ${show(inputShapes)}.`,
     );
   }
-  const shape = isModel ? expert.outputs[0]!.shape : (expert.computeOutputShape([null, width]) as tfl.Shape);
-  const units = shape[1];
-  if (shape.length !== 2 || typeof units !== 'number') {
+  const outputShapes = isModel ? expert.outputs.map(output => output.shape) : outputShapesOf(expert, width);
+  const units = outputShapes[0]![1];
+  if (outputShapes.length !== 1 || outputShapes[0]!.length !== 2 || typeof units !== 'number') {
     throw new ValueError(
-      `GumbelMoE: experts[${index}] must map rows [n, ${width}] to rows [n, units], but its output shape is ${show(shape)}.`,
+      `GumbelMoE: experts[${index}] must map rows [n, ${width}] to rows [n, units], but its output shapes are ${show(outputShapes)}.`,
     );
   }
   return units;
+}
+
+/** The width that a layer which was built before demands, where it says so. */
+function expectedWidth(expert: tfl.layers.Layer): number | undefined {
+  return expert.inputSpec?.[0]?.axes?.[-1];
+}
+
+function outputShapesOf(expert: tfl.layers.Layer, width: number): tfl.Shape[] {
+  const shapes = expert.computeOutputShape([null, width]);
+  return (Array.isArray(shapes[0]) ? shapes : [shapes]) as tfl.Shape[];
 }
 
 /** Refuses what is no list of numExperts different layers, or comes beside a description of built-in experts. */
@@ -68,6 +87,16 @@ export function checkExperts(
   experts.forEach((expert, i) => {
     if (!(expert instanceof tfl.layers.Layer)) {
       throw new ValueError(`GumbelMoE: experts[${i}] must be a tfjs layer or model, but got ${show(expert)}.`);
+    }
+    if (expert.stateful) {
+      throw new ValueError(
+        `GumbelMoE: experts[${i}] keeps a state from row to row, but an expert must map each row by itself.`,
+      );
+    }
+    if (OWNED in expert) {
+      throw new ValueError(
+        `GumbelMoE: experts[${i}] already is an expert of another layer. Give each layer experts of its own.`,
+      );
     }
   });
   if (new Set(experts).size !== experts.length) {

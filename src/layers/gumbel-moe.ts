@@ -4,7 +4,6 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {checkCount, checkOneOf, show, ValueError} from '../errors.js';
 import {isOnHost} from '../ops/host-read.js';
-import {seeded} from '../random/random-source.js';
 import {currentTape} from './auxiliary-loss.js';
 import {combineChosen} from './combine-chosen.js';
 import {DiscreteRouter} from './discrete-router.js';
@@ -17,11 +16,12 @@ import {
   expertName,
   expertUnits,
   nameWeights,
+  ownExpert,
   serializeExperts,
 } from './expert-list.js';
 import {FeedForwardExpert} from './feed-forward-expert.js';
 import {featureWidth, singleShape, singleTensor} from './layer-input.js';
-import {type LayerRandom, layerRandom} from './layer-random.js';
+import {layerRandom, scopeOf} from './layer-random.js';
 import type {Kwargs} from './tfjs-types.js';
 import {tokenMask} from './token-mask.js';
 
@@ -34,8 +34,8 @@ export interface GumbelMoEArgs extends DiscreteRouterArgs {
   /** Activation of the built-in experts' hidden layers, as tfjs names it. Default 'relu'. */
   activation?: string;
   /**
-   * Experts of your own, numExperts of them: layers or models that map each row [n, features] -> [n, units] by itself. They belong to this
-   * layer from then on: it names them expert_0, expert_1, ... and disposes them.
+   * Experts of your own, numExperts of them: layers or models that map each row [n, features] -> [n, units] by itself, without state. They
+   * belong to this layer from then on, which names them expert_0, expert_1, ..., saves and disposes them: use them nowhere else.
    */
   experts?: tfl.layers.Layer[];
   /** Which experts are evaluated in training. 'dense': all, so that the estimator sees the true derivative. Default 'dense'. */
@@ -77,17 +77,28 @@ export class GumbelMoE extends tfl.layers.Layer {
     hasOwnExperts: boolean;
   };
   #units: number | undefined;
+  #scope = '';
+  #weightsWhenBuilt: tfl.LayerVariable[] = [];
   #countedTape: object | null = null;
 
   constructor(args: GumbelMoEArgs) {
     super(args);
-    const {hiddenUnits, units, activation = 'relu', experts, compute = 'dense', seed, weights: _, ...routerArgs} = args;
+    const {hiddenUnits, units, activation = 'relu', experts, compute = 'dense', ...rest} = args;
+    // Not the router's: what says how this layer stands in a model.
+    const {
+      inputShape: _1,
+      batchInputShape: _2,
+      batchSize: _3,
+      inputDType: _4,
+      weights: _5,
+      trainable: _6,
+      ...routerArgs
+    } = rest;
     const owner = 'GumbelMoE';
-    if (seed != null) seeded(seed); // refuses what is no seed
-    const {numExperts} = routerArgs;
+    const {numExperts, seed} = routerArgs;
     checkCount(owner, 'numExperts', numExperts, 1);
     checkOneOf(owner, 'compute', compute, COMPUTE);
-    this.router = new DiscreteRouter({...routerArgs, name: 'router'}, () => this.#childRandom(0, 'router'));
+    this.router = new DiscreteRouter({...routerArgs, name: 'router'});
     if (experts != null) {
       this.experts = checkExperts(experts, numExperts, {hiddenUnits, units});
     } else {
@@ -97,15 +108,13 @@ export class GumbelMoE extends tfl.layers.Layer {
         // Each expert a stream of its own: with one seed for all they would start equal, and stay so.
         return new FeedForwardExpert({
           hiddenUnits: widths,
-          units: units ?? undefined,
+          units: units ?? null,
           activation,
-          kernelSeed: index => this.#childRandom(1 + i, expertName(i)).childSeed(index),
+          kernelSeed: index => layerRandom(this.#args.seed, `${this.#scope}/${expertName(i)}`).childSeed(index),
         });
       });
     }
-    this.experts.forEach((expert, i) => {
-      expert.name = expertName(i);
-    });
+    this.experts.forEach(ownExpert);
     this.#args = {
       hiddenUnits: hiddenUnits ?? undefined,
       units: units ?? undefined,
@@ -114,7 +123,6 @@ export class GumbelMoE extends tfl.layers.Layer {
       seed: seed ?? undefined,
       hasOwnExperts: experts != null,
     };
-    if (!super.trainable) this.trainable = false; // the children, too; an expert that came frozen stays so
     this.supportsMasking = true;
     this.addLoss(() => this.#childLosses());
   }
@@ -136,6 +144,7 @@ export class GumbelMoE extends tfl.layers.Layer {
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
     const width = featureWidth('GumbelMoE', inputShape);
     buildChild(this.router, width);
+    this.#scope = scopeOf(this, this.router.statistics).replace(/\/router$/, '');
     const units = this.experts.map((expert, i) => {
       buildChild(expert, width);
       nameWeights(this.name, i, expert);
@@ -145,6 +154,12 @@ export class GumbelMoE extends tfl.layers.Layer {
       throw new ValueError(`GumbelMoE: all experts must have the same number of units, but got ${show(units)}.`);
     }
     this.#units = units[0]!;
+    // The getters below say which weights there are; these are for a model that sets the flags of its layers' variables.
+    const {trainable} = this;
+    this.trainable = true;
+    this._trainableWeights = this.trainableWeights;
+    this.#weightsWhenBuilt = this.weights;
+    this.trainable = trainable;
     this.built = true;
   }
 
@@ -185,9 +200,10 @@ export class GumbelMoE extends tfl.layers.Layer {
 
   override getConfig(): tf.serialization.ConfigDict {
     const {hasOwnExperts, hiddenUnits, units, seed, ...plain} = this.#args;
-    const {name: _name, trainable: _trainable, dtype: _dtype, ...router} = this.router.getConfig();
+    const {name: _1, trainable: _2, dtype: _3, ...router} = this.router.getConfig();
     return {
       ...router,
+      trainableChildren: this.#children().map(child => child.trainable),
       ...super.getConfig(),
       ...plain,
       hiddenUnits: hiddenUnits ?? null,
@@ -202,19 +218,14 @@ export class GumbelMoE extends tfl.layers.Layer {
     cls: tf.serialization.SerializableConstructor<T>,
     config: tf.serialization.ConfigDict,
   ): T {
-    const {experts, ...rest} = config;
+    const {experts, trainableChildren, ...rest} = config;
     const rebuilt = experts == null ? {} : {experts: deserializeExperts(experts as never)};
-    return new cls({...rest, ...rebuilt} as never);
-  }
-
-  /** Whether router and experts are trained; setting it sets each of them. */
-  override get trainable(): boolean {
-    return super.trainable;
-  }
-
-  override set trainable(value: boolean) {
-    super.trainable = value;
-    for (const child of this.#children()) child.trainable = value;
+    const layer = new cls({...rest, ...rebuilt} as never);
+    const children = (layer as unknown as GumbelMoE).#children();
+    (trainableChildren as boolean[] | undefined)?.forEach((trainable, i) => {
+      children[i]!.trainable = trainable;
+    });
+    return layer;
   }
 
   /** Those of the router, then those of the experts in order; none where the layer is not trainable. */
@@ -222,9 +233,9 @@ export class GumbelMoE extends tfl.layers.Layer {
     return this.trainable ? this.#children().flatMap(child => child.trainableWeights) : [];
   }
 
-  /** The router's temperature, step and statistics, and what is frozen. */
+  /** What is not trained: where the layer is not trainable, all, in the same order as if it were. */
   override get nonTrainableWeights(): tfl.LayerVariable[] {
-    return this.#children().flatMap(child => (this.trainable ? child.nonTrainableWeights : child.weights));
+    return this.trainable ? this.#children().flatMap(child => child.nonTrainableWeights) : this.#weightsWhenBuilt;
   }
 
   /** Loading a model skips the initializers of all its layers; the children are told, too. */
@@ -235,12 +246,17 @@ export class GumbelMoE extends tfl.layers.Layer {
 
   /** The children hold the weights, and more than weights: each frees its own. */
   protected override disposeWeights(): number {
-    return this.#children().reduce((sum, child) => sum + child.dispose().numDisposedVariables, 0);
-  }
-
-  /** The randomness of a child, from this layer's seed and name; asked for when children are built, and names are final. */
-  #childRandom(index: number, name: string): LayerRandom {
-    return layerRandom(layerRandom(this.#args.seed, this.name).childSeed(index), name);
+    let disposed = 0;
+    const errors: unknown[] = [];
+    for (const child of this.#children()) {
+      try {
+        disposed += child.dispose().numDisposedVariables;
+      } catch (error) {
+        errors.push(error); // that one was disposed before; the others must not stay for it
+      }
+    }
+    if (errors.length > 0) throw errors[0];
+    return disposed;
   }
 
   #children(): tfl.layers.Layer[] {

@@ -14,6 +14,8 @@ const ROUNDING = 2e-6;
 const NETWORK = 1e-5;
 
 const run = (layer: tfl.layers.Layer, x: tf.Tensor, kwargs: object = {}) => layer.apply(x, kwargs) as tf.Tensor;
+const variablesOf = (layer: tfl.layers.Layer) =>
+  layer.weights.map(weight => (weight as unknown as {val: tf.Variable}).val);
 const variables = (layer: tfl.layers.Layer) =>
   layer.trainableWeights.map(weight => (weight as unknown as {val: tf.Variable}).val);
 
@@ -359,15 +361,22 @@ eachBackend('GumbelMoE', () => {
     expect(a!.countParams()).toBe(12 + 3 * 49 + 7);
   });
 
-  test('trainable toggles reach the children, one expert can be frozen, and frozen weights stay', async () => {
+  test('trainable toggles, of the layer, of one expert and of the model, freeze what they name', async () => {
     const moe = gumbelMoE({numExperts: 3, hiddenUnits: [5], seed: 1});
     const model = modelOf([4], input => applied(tfl.layers.dense({units: 1}), applied(moe, input)));
     const all = moe.trainableWeights.length;
+    const names = moe.weights.map(weight => weight.originalName);
     expect(all).toBe(1 + 3 * 4);
     moe.trainable = false;
     expect([moe.trainableWeights.length, moe.nonTrainableWeights.length]).toEqual([0, all + 3]);
+    expect(moe.weights.map(weight => weight.originalName)).toEqual(names);
+    expect(variablesOf(moe).some(variable => variable.trainable)).toBe(false);
     moe.trainable = true;
     expect([moe.trainableWeights.length, moe.nonTrainableWeights.length]).toEqual([all, 3]);
+    model.trainable = false;
+    expect(variablesOf(moe).some(variable => variable.trainable)).toBe(false);
+    model.trainable = true;
+    expect(variablesOf(moe).filter(variable => variable.trainable).length).toBe(all);
     moe.experts[1]!.trainable = false;
     expect(moe.trainableWeights.length).toBe(all - 4);
     model.compile({optimizer: tf.train.sgd(0.5), loss: 'meanSquaredError'});
@@ -378,9 +387,49 @@ eachBackend('GumbelMoE', () => {
     const after = values();
     expect(after[1]).toEqual(before[1]);
     expect(after[0]).not.toEqual(before[0]);
-    expect(gumbelMoE({numExperts: 2, hiddenUnits: 3, trainable: false}).experts[0]!.trainable).toBe(false);
-    const frozen = tfl.layers.dense({units: 4, trainable: false});
-    expect(gumbelMoE({numExperts: 2, experts: [frozen, tfl.layers.dense({units: 4})]}).experts[0]!.trainable).toBe(false);
+    expect(gumbelMoE({numExperts: 2, hiddenUnits: 3, trainable: false}).trainableWeights.length).toBe(0);
+  });
+
+  test('an expert that came frozen stays frozen, and what is frozen is so after loading', async () => {
+    const base = tfl.sequential({layers: [tfl.layers.dense({units: 4, inputShape: [4], trainable: false})]});
+    const own = gumbelMoE({numExperts: 2, experts: [base, tfl.layers.dense({units: 4, trainable: false})], seed: 1});
+    const builtIn = gumbelMoE({numExperts: 2, hiddenUnits: [], seed: 1});
+    const model = modelOf([4], input => applied(builtIn, applied(own, input)));
+    builtIn.experts[0]!.trainable = false;
+    builtIn.router.trainable = false;
+    // The router of the first; one dense layer of the second.
+    expect([own.trainableWeights.length, builtIn.trainableWeights.length]).toEqual([1, 2]);
+    const copy = await reload(model);
+    const trained = copy.trainableWeights.map(weight => weight.originalName);
+    expect(trained).toEqual(model.trainableWeights.map(weight => weight.originalName));
+    model.compile({optimizer: tf.train.sgd(0.5), loss: 'meanSquaredError'});
+    const kernel = list(base.weights[0]!.read());
+    await model.trainOnBatch(tf.ones([3, 4]), tf.ones([3, 4]));
+    expect(list(base.weights[0]!.read())).toEqual(kernel);
+  });
+
+  test('equal mixtures as experts, of one seed, start and draw differently', () => {
+    const inner = () => gumbelMoE({numExperts: 4, hiddenUnits: [3], seed: 5});
+    const moe = gumbelMoE({numExperts: 2, experts: [inner(), inner()], seed: 5});
+    const x = tf.tensor2d(numbers(1, 400), [100, 4]);
+    moe.apply(x);
+    const [a, b] = moe.experts as GumbelMoE[];
+    const kernels = [a!, b!].map(({router, experts}) =>
+      [router, ...experts].map(layer => list(layer.weights[0]!.read())),
+    );
+    for (const [i, kernel] of kernels[0]!.entries()) expect(kernel).not.toEqual(kernels[1]![i]);
+    b!.setWeights(a!.getWeights());
+    const draws = [a!, b!].map(({router}) => list(run(router, x, {training: true})));
+    expect(draws[0]).not.toEqual(draws[1]);
+  });
+
+  test('its own input shape may be given', () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    const moe = gumbelMoE({numExperts: 2, hiddenUnits: 3, inputShape: [3, 4]});
+    const model = tfl.sequential({layers: [moe]});
+    expect(model.outputs[0]!.shape).toEqual([null, 3, 4]);
+    expect(warn).not.toHaveBeenCalled();
+    warn.mockRestore();
   });
 
   test('disposing it frees all, its experts included', () => {
@@ -391,6 +440,17 @@ eachBackend('GumbelMoE', () => {
     });
     expect(tf.memory().numTensors).toBeGreaterThan(before);
     moe.dispose();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test('disposing it frees the others where one expert was disposed before', () => {
+    const before = tf.memory().numTensors;
+    const moe = gumbelMoE({numExperts: 3, hiddenUnits: 2});
+    tf.tidy(() => {
+      moe.apply(tf.ones([3, 4]));
+    });
+    moe.experts[0]!.dispose();
+    expect(() => moe.dispose()).toThrow('already disposed');
     expect(tf.memory().numTensors).toBe(before);
   });
 
@@ -421,12 +481,28 @@ eachBackend('GumbelMoE', () => {
       'GumbelMoE: all experts must have the same number of units, but got [4, 3].',
     );
     expect(() => own([dense(), tfl.layers.repeatVector({n: 3})])().apply(tf.ones([2, 4]))).toThrow(
-      'GumbelMoE: experts[1] must map rows [n, 4] to rows [n, units], but its output shape is [null, 3, 4].',
+      'GumbelMoE: experts[1] must map rows [n, 4] to rows [n, units], but its output shapes are [[null, 3, 4]].',
     );
     const narrow = tfl.sequential({layers: [tfl.layers.dense({units: 4, inputShape: [3]})]});
     expect(() => own([dense(), narrow])().apply(tf.ones([2, 4]))).toThrow(
-      'GumbelMoE: experts[1] must take rows [n, 4], but it is a model with inputs of shape [[null, 3]].',
+      'GumbelMoE: experts[1] must take rows [n, 4], but it takes inputs of shape [[null, 3]].',
     );
+    const built3 = dense();
+    built3.apply(tf.ones([2, 3]));
+    expect(() => own([dense(), built3])().apply(tf.ones([2, 4]))).toThrow('but it takes inputs of shape [[null, 3]].');
+    const input = tfl.input({shape: [4]});
+    const twoHeads = tfl.model({inputs: input, outputs: [applied(dense(), input), applied(dense(), input)]});
+    expect(() => own([dense(), twoHeads])().apply(tf.ones([2, 4]))).toThrow(
+      'its output shapes are [[null, 4], [null, 4]].',
+    );
+    const shared = dense();
+    own([dense(), shared])();
+    expect(own([dense(), shared])).toThrow(
+      'GumbelMoE: experts[1] already is an expert of another layer. Give each layer experts of its own.',
+    );
+    expect(own(make({})().experts)).toThrow('experts[0] already is an expert of another layer.');
+    const stateful = tfl.layers.lstm({units: 4, stateful: true, recurrentInitializer: 'zeros'});
+    expect(own([dense(), stateful])).toThrow('GumbelMoE: experts[1] keeps a state from row to row');
     expect(() => make({})().apply(tf.ones([4]))).toThrow(
       'GumbelMoE: input must have shape [..., features] of rank 2 or more',
     );
