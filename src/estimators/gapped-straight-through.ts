@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {checkPositive} from '../errors.js';
 import {customGradient} from '../ops/custom-gradient.js';
 import {softmaxGradient} from '../ops/softmax-gradient.js';
-import {drawOneHot} from './draw.js';
+import {drawOneHot, relativeLogits} from './draw.js';
 import {resolveOptions} from './resolve-options.js';
 import type {DiscreteSample, EstimatorOptions} from './types.js';
 
@@ -60,7 +60,7 @@ export function gappedStraightThrough(
 
 /** The moved logits less their maximum: 0 at the drawn category, min(theta - max, -gap) elsewhere. */
 function moveLogits(theta: tf.Tensor, hard: tf.Tensor, probs: tf.Tensor, gap: number | 'probability'): tf.Tensor {
-  const relative = tf.sub(theta, tf.max(theta, -1, true));
+  const relative = relativeLogits(theta);
   const ceiling = gap === 'probability' ? negativeProbabilityGap(probs, hard) : tf.scalar(-gap);
   // min(a, b) as b - relu(b - a): wasm is slow to take the minimum with one number a row. A masked logit stays at -Infinity.
   const lowered = tf.sub(ceiling, tf.relu(tf.sub(ceiling, relative)));
@@ -70,5 +70,7 @@ function moveLogits(theta: tf.Tensor, hard: tf.Tensor, probs: tf.Tensor, gap: nu
 /** log(1 - p) / p for the probability p of the drawn category, [..., 1]. */
 function negativeProbabilityGap(probs: tf.Tensor, hard: tf.Tensor): tf.Tensor {
   const p = tf.clipByValue(tf.sum(tf.mul(probs, hard), -1, true), SMALLEST_PROBABILITY, LARGEST_PROBABILITY);
-  return tf.div(tf.log1p(tf.neg(p)), p);
+  // 1 - p is rounded; to divide by what it is rounded from keeps the quotient right, where log1p of the wasm backend is not.
+  const rest = tf.sub(1, p);
+  return tf.div(tf.log(rest), tf.sub(1, rest));
 }

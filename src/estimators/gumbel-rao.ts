@@ -8,7 +8,7 @@ import {customGradient} from '../ops/custom-gradient.js';
 import {softmaxGradient} from '../ops/softmax-gradient.js';
 import {conditionalGumbel} from '../random/conditional-gumbel.js';
 import {gumbelNoise} from '../random/gumbel.js';
-import {drawOneHot} from './draw.js';
+import {drawOneHot, relativeLogits} from './draw.js';
 import {resolveOptions} from './resolve-options.js';
 import type {DiscreteSample, EstimatorOptions} from './types.js';
 
@@ -57,7 +57,7 @@ export function gumbelRao(logits: tf.Tensor, {numSamples = 100, ...options}: Gum
     const probs = tf.softmax(logits);
     const sample = customGradient(logits, (theta, save) => {
       const hard = drawOneHot(owner, probs, resolved);
-      save([theta, hard]);
+      save([relativeLogits(theta), hard]);
       return {
         value: hard,
         gradient: (g, [savedTheta, savedHard]) => {

@@ -11,7 +11,7 @@ import type {DiscreteSample, EstimatorOptions} from './types.js';
 /**
  * Gumbel-softmax: the relaxed sample s = softmax((logits + G) / temperature), with G Gumbel noise.
  *
- * Its argmax is a draw from softmax(logits), but the sample itself lies inside the simplex, and what is trained is the relaxed model.
+ * Its argmax is a draw from softmax(logits) (up to a temperature of 1000 or so, where float32 begins to make ties), but the sample itself lies inside the simplex, and what is trained is the relaxed model.
  * The gradient is that of s: s * (g - <s, g>) / temperature.
  *
  * @param logits float32 [..., categories]. Unnormalised log-probabilities.

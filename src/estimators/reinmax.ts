@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {customGradient} from '../ops/custom-gradient.js';
 import {softmaxGradient} from '../ops/softmax-gradient.js';
-import {drawOneHot} from './draw.js';
+import {drawOneHot, softmaxAt} from './draw.js';
 import {resolveOptions} from './resolve-options.js';
 import type {DiscreteSample, EstimatorOptions} from './types.js';
 
@@ -36,7 +36,7 @@ export function reinmax(logits: tf.Tensor, options: EstimatorOptions = {}): Disc
         save([hard, probs]);
         return {value: hard, gradient: (g, [d, p]) => gradientAtOne(d!, p!, g)};
       }
-      save([hard, probs, tf.softmax(tf.div(theta, temperature))]);
+      save([hard, probs, softmaxAt(temperature, theta)]);
       return {value: hard, gradient: (g, [d, p, q]) => gradientAt(d!, p!, q!, g)};
     });
     return {sample, probs};

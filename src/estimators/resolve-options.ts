@@ -33,6 +33,10 @@ export function resolveOptions(
     );
   }
   checkPositive(owner, 'temperature', temperature);
+  const rounded = Math.fround(temperature);
+  if (rounded === 0 || rounded === Number.POSITIVE_INFINITY) {
+    throw new ValueError(`${owner}: temperature must be within the range of float32, but got ${temperature}.`);
+  }
   if (given !== undefined) checkShape(owner, 'given', given.shape, logits.shape, "the logits' shape");
   return {temperature, random, given};
 }

@@ -4,7 +4,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {customGradient} from '../ops/custom-gradient.js';
 import {softmaxGradient} from '../ops/softmax-gradient.js';
-import {drawOneHot} from './draw.js';
+import {drawOneHot, softmaxAt} from './draw.js';
 import {resolveOptions} from './resolve-options.js';
 import type {DiscreteSample, EstimatorOptions} from './types.js';
 
@@ -30,7 +30,7 @@ export function straightThrough(logits: tf.Tensor, options: EstimatorOptions = {
     const probs = tf.softmax(logits);
     const sample = customGradient(logits, (theta, save) => {
       const value = drawOneHot(owner, probs, resolved);
-      save([temperature === 1 ? probs : tf.softmax(tf.div(theta, temperature))]);
+      save([temperature === 1 ? probs : softmaxAt(temperature, theta)]);
       return {
         value,
         gradient: (g, [q]) => {

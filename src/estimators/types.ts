@@ -5,13 +5,13 @@ import type {RandomSource} from '../random/random-source.js';
 
 /** Options that every pathwise estimator takes. */
 export interface EstimatorOptions {
-  /** Dimensionless; any positive finite number. Default 1. What it does is said at each estimator. */
+  /** Dimensionless; any positive number that float32 can hold. Default 1. What it does is said at each estimator. */
   temperature?: number;
   /** Source of noise. Default: a fresh unseeded one. */
   random?: RandomSource;
   /**
    * One-hot [..., categories] of the logits' shape to use in place of a draw, for tests and for enumeration. The Gumbel family then
-   * draws its noise on condition that this category has the maximum.
+   * draws its noise on condition that this category has the maximum. It must not be a masked one.
    */
   given?: tf.Tensor;
 }

@@ -19,7 +19,7 @@ import {type LayerRandom, layerRandom, scopeOf} from './layer-random.js';
 import {hasNoLoss, routerLoss} from './router-loss.js';
 import {addToStatistics, statisticsSize} from './router-statistics.js';
 import type {Kwargs} from './tfjs-types.js';
-import {tokenMask} from './token-mask.js';
+import {tokenMask, withoutPadding} from './token-mask.js';
 
 /** Which stream of a step a kind of noise comes from, so that one kind does not move another. */
 const STREAM = {draw: 0, jitter: 1, load: 2};
@@ -50,6 +50,7 @@ export class DiscreteRouter extends tfl.layers.Layer {
 
   readonly #args: ResolvedRouterArgs;
   readonly #estimate: Estimator;
+  #scope = '';
   #random!: LayerRandom;
   readonly #losses = new AuxiliaryLossQueue();
   #kernel!: tfl.LayerVariable;
@@ -110,7 +111,8 @@ export class DiscreteRouter extends tfl.layers.Layer {
     this.#temperature = addState('temperature', [], 'float32');
     this.#step = addState('step', [], 'int32');
     this.#statistics = addState('statistics', [statisticsSize(numExperts)], 'float32');
-    this.#random = layerRandom(seed, scopeOf(this, this.#temperature));
+    this.#scope = scopeOf(this, this.#temperature);
+    this.#random = layerRandom(seed, this.#scope);
     const kernel = resolveInitializer(
       'DiscreteRouter',
       'kernelInitializer',
@@ -138,8 +140,8 @@ export class DiscreteRouter extends tfl.layers.Layer {
       const outputShape = [...input.shape.slice(0, -1), numExperts];
       const numRows = input.size / width;
       if (numRows === 0) return tf.zeros(outputShape); // wasm sums over an empty axis to whatever was in memory
-      const tokens = tf.reshape(tf.cast(input, 'float32'), [numRows, width]) as tf.Tensor2D;
       const mask = tokenMask(kwargs, input.shape);
+      const tokens = withoutPadding(tf.reshape(tf.cast(input, 'float32'), [numRows, width]), mask);
       const choice = kwargs?.training === true ? this.#sample(tokens, mask) : this.#decide(this.#logits(tokens));
       const valid: tf.Tensor = mask === undefined ? choice : tf.mul(choice, tf.expandDims(mask, 1));
       return tf.reshape(valid, outputShape);
@@ -212,7 +214,7 @@ export class DiscreteRouter extends tfl.layers.Layer {
   }
 
   #refuseRow(row: number): never {
-    throw new ValueError(noChoice(`DiscreteRouter "${this.name}"`, row));
+    throw new ValueError(noChoice(`DiscreteRouter "${this.#scope}"`, row));
   }
 
   /** Says in an estimator's error which layer it was in: a model may hold many. */
@@ -220,7 +222,7 @@ export class DiscreteRouter extends tfl.layers.Layer {
     try {
       return fn();
     } catch (error) {
-      if (error instanceof ValueError) throw new ValueError(`DiscreteRouter "${this.name}": ${error.message}`);
+      if (error instanceof ValueError) throw new ValueError(`DiscreteRouter "${this.#scope}": ${error.message}`);
       throw error;
     }
   }

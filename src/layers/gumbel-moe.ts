@@ -23,7 +23,7 @@ import {FeedForwardExpert} from './feed-forward-expert.js';
 import {featureWidth, singleShape, singleTensor} from './layer-input.js';
 import {layerRandom, scopeOf} from './layer-random.js';
 import type {Kwargs} from './tfjs-types.js';
-import {tokenMask} from './token-mask.js';
+import {tokenMask, withoutPadding} from './token-mask.js';
 
 /** Arguments of `gumbelMoE`: those of its router, flat, and those of its experts. */
 export interface GumbelMoEArgs extends DiscreteRouterArgs {
@@ -172,8 +172,8 @@ export class GumbelMoE extends tfl.layers.Layer {
       const width = input.shape[input.rank - 1]!;
       const numRows = input.size / width;
       if (numRows === 0) return tf.zeros(outputShape);
-      const tokens = tf.reshape(tf.cast(input, 'float32'), [numRows, width]) as tf.Tensor2D;
       const mask = tokenMask(kwargs, input.shape);
+      const tokens = withoutPadding(tf.reshape(tf.cast(input, 'float32'), [numRows, width]), mask);
       const training = kwargs?.training === true;
       const routerKwargs = {training, ...(mask === undefined ? {} : {mask})};
       const choice = this.router.apply(tokens, routerKwargs) as tf.Tensor2D; // [tokens, experts]

@@ -1,6 +1,7 @@
 // The mask that a model hands to a layer, when it belongs to the layer's input.
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
+import {noGradient} from '../ops/no-gradient.js';
 import type {Kwargs} from './tfjs-types.js';
 
 /**
@@ -19,4 +20,11 @@ export function tokenMask(kwargs: Kwargs | undefined, shape: number[]): tf.Tenso
   const leading = shape.slice(0, -1);
   if (single == null || !tf.util.arraysEqual(single.shape, leading)) return undefined;
   return tf.reshape(tf.cast(single, 'float32'), [tf.util.sizeFromShape(leading)]);
+}
+
+/** The tokens with zeros for padding, whatever it held: a product with the mask would let NaN through. */
+export function withoutPadding(tokens: tf.Tensor2D, mask: tf.Tensor1D | undefined): tf.Tensor2D {
+  if (mask === undefined) return tokens;
+  const isReal = noGradient(() => tf.cast(tf.tile(tf.expandDims(mask, 1), [1, tokens.shape[1]]), 'bool'));
+  return tf.where(isReal, tokens, tf.zerosLike(tokens));
 }
