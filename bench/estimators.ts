@@ -3,7 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {ESTIMATORS, type Estimator, seeded} from 'tfjs-moe/estimators';
 import {type BackendName, useBackend} from 'tfjs-moe/node';
-import {interleaved, type Timing} from './interleaved.js';
+import {interleaved, median, medianRatio} from './interleaved.js';
 
 const SHAPES = [
   [1024, 16],
@@ -76,23 +76,19 @@ export async function benchEstimators({
     variants['reinmax written on the tape'] = step(tapedReinmax, logits, weights);
     const timings = interleaved(variants, rounds, 5);
     console.log(`\nlogits [${shape}] on ${tf.getBackend()}, forward and backward, median of ${rounds} rounds\n`);
-    for (const [name, {milliseconds, ratio}] of Object.entries(timings)) {
+    for (const [name, timing] of Object.entries(timings)) {
       console.log(
-        `  ${name.padEnd(30)} ${milliseconds.toFixed(3).padStart(8)} ms ${ratio.toFixed(2).padStart(7)} x softmax`,
+        `  ${name.padEnd(30)} ${median(timing).toFixed(3).padStart(8)} ms ${medianRatio(timing, timings.softmax!).toFixed(2).padStart(7)} x softmax`,
       );
     }
     const figures = {
-      straightThroughOverSoftmax: timings['straightThrough']!.ratio,
-      reinmaxOverSoftmax: timings['reinmax']!.ratio,
-      reinmaxOverStraightThrough: ratioOf(timings, 'reinmax', 'straightThrough'),
+      straightThroughOverSoftmax: medianRatio(timings.straightThrough!, timings.softmax!),
+      reinmaxOverSoftmax: medianRatio(timings.reinmax!, timings.softmax!),
+      reinmaxOverStraightThrough: medianRatio(timings.reinmax!, timings.straightThrough!),
     };
     for (const [name, value] of Object.entries(figures)) largest[name] = Math.max(largest[name] ?? 0, value);
     tf.dispose([logits, weights]);
   }
   if (json)
     console.log(JSON.stringify(Object.fromEntries(Object.entries(largest).map(([k, v]) => [k, Number(v.toFixed(3))]))));
-}
-
-function ratioOf(timings: Record<string, Timing>, over: string, under: string): number {
-  return timings[over]!.milliseconds / timings[under]!.milliseconds;
 }

@@ -57,6 +57,15 @@ describe.each(REGISTRY)('%s', (name, {estimate, hard}) => {
       expect(chiSquare(tf.sum(drawn(sample, hard), 0).dataSync(), expected)).toBeLessThan(chiSquareBound(3));
     });
 
+    test('draws follow softmax(logits) also next to logits so large that float32 has no place for noise', () => {
+      // 1e8 is a multiple of 8 apart from its neighbours in float32.
+      const n = 20_000;
+      const {sample} = cheap(tf.fill([n, 4], 1e8), {random: seeded(18)});
+      expect(chiSquare(tf.sum(drawn(sample, hard), 0).dataSync(), new Array(4).fill(n / 4))).toBeLessThan(
+        chiSquareBound(3),
+      );
+    });
+
     test('two equal rows are drawn independently', () => {
       // The rows of tf.multinomial on the cpu backend agree always. Independent ones agree in binomial(400, 1/4) places: mean 100,
       // deviation 8.7; the bound is 5 of them.
@@ -173,6 +182,22 @@ describe.each(REGISTRY)('%s', (name, {estimate, hard}) => {
       }
     });
 
+    test('temperatures at the ends of float32 give finite samples and no NaN in the gradient, and those beyond are refused', () => {
+      const logits = tf.tensor2d([[1e4, 0, -1e4, Number.NEGATIVE_INFINITY]]);
+      for (const temperature of [1e-30, 1e-6, 1e6, 1e30]) {
+        expectFinite(cheap(logits, {random: seeded(1), temperature}).sample);
+        const gradient = list(
+          gradientOf(cheap, loss(tf.tensor1d([3, -1, 0.5, 1])), logits, {random: seeded(1), temperature}),
+        );
+        expect(gradient.some(Number.isNaN)).toBe(false);
+      }
+      for (const temperature of [1e-46, 1e39]) {
+        expect(() => cheap(logits, {temperature})).toThrow(
+          `${name}: temperature must be within the range of float32, but got ${temperature}.`,
+        );
+      }
+    });
+
     test('a masked category is never drawn and gets neither probability nor gradient', () => {
       const n = 2000;
       const logits = tf.tile(tf.tensor2d([[Number.NEGATIVE_INFINITY, 0.3, Number.NEGATIVE_INFINITY, -0.4]]), [n, 1]);
@@ -259,6 +284,14 @@ describe.each(REGISTRY)('%s', (name, {estimate, hard}) => {
       );
       expect(() => cheap(tf.zeros([2, 0]))).toThrow('but got float32 of shape [2, 0].');
       expect(() => cheap(tf.zeros([2, 3], 'int32'))).toThrow('but got int32 of shape [2, 3].');
+      expect(() =>
+        cheap(logits, {
+          given: tf.tensor2d([
+            [1, 0, 0],
+            [1, 1, 0],
+          ]),
+        }),
+      ).toThrow(`${name}: given must hold a single 1 and zeros in each row, but row 1 is [1, 1, 0].`);
       expect(() => cheap(logits, {given: tf.zeros([3])})).toThrow(
         `${name}: given must have shape the logits' shape = [2, 3], but got [3].`,
       );

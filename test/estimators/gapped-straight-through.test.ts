@@ -34,6 +34,19 @@ eachBackend('gappedStraightThrough', () => {
     }
   });
 
+  test.each([1e-5, 3e-3, 0.999])('the probability gap is -log(1 - p) / p for a draw of probability %d', p => {
+    // Two categories with logits (log(p / (1 - p)), 0), the first given. Of its temperature-1 softmax over (m, min(t, m - gap)) with m the
+    // larger logit, q_0 = 1 / (1 + exp(t'_1 - m)), and the gradient for g = (1, 0) is (q_0 (1 - q_0), -q_0 (1 - q_0)).
+    const logit = Math.log(p / (1 - p));
+    const top = Math.max(logit, 0);
+    const other = Math.min(0, top + Math.log1p(-p) / p);
+    const q = 1 / (1 + Math.exp(other - top));
+    const estimate = (x: tf.Tensor, o?: object) => gappedStraightThrough(x, {...o, gap: 'probability'});
+    const gradient = gradientOf(estimate, x => tf.mul(x, [1, 0]), tf.tensor1d([logit, 0]), {given: unit(0, 2)});
+    // 1 - p is known to 6e-8, and its logarithm is divided by p.
+    expectClose(gradient, [q * (1 - q), -q * (1 - q)], 2e-5);
+  });
+
   test('the probability gap stays finite for a draw of probability 1 and for one that underflows', () => {
     for (const category of [0, 1]) {
       const estimate = (x: tf.Tensor, o?: object) => gappedStraightThrough(x, {...o, gap: 'probability'});

@@ -2,8 +2,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {ESTIMATORS, reinmax} from 'tfjs-moe/estimators';
 import {DiscreteRouter, type DiscreteRouterArgs, discreteRouter, routerMetrics} from 'tfjs-moe/layers';
-import {entropyLoss, importanceLoss, loadBalancingLoss, routerZLoss} from 'tfjs-moe/router';
+import {entropyLoss, importanceLoss, loadBalancingLoss, loadLoss, routerZLoss} from 'tfjs-moe/router';
 import {describe, expect, test} from 'vitest';
+import {layerRandom} from '../../src/layers/layer-random.js';
+import {standardNormal} from '../../src/random/normal.js';
 import {BACKENDS, eachBackend} from '../support/each-backend.js';
 import {gradientOf, numbers} from '../support/enumerate.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
@@ -112,28 +114,43 @@ eachBackend('DiscreteRouter', () => {
     expect(Number.isFinite(value.dataSync()[0])).toBe(true);
   });
 
-  test('the auxiliary loss is the weighted sum of the functions on the same probabilities', () => {
-    const weights = {loadBalancingWeight: 0.5, importanceWeight: 0.25, routerZLossWeight: 0.125, entropyWeight: 2};
-    const layer = discreteRouter({numExperts: 4, seed: 6, ...weights});
+  test('the auxiliary loss is the weighted sum of the functions on the same probabilities, padding left out', () => {
+    const weights = {
+      loadBalancingWeight: 0.5,
+      importanceWeight: 0.25,
+      loadWeight: 4,
+      routerZLossWeight: 0.125,
+      entropyWeight: 2,
+    };
+    const layer = discreteRouter({name: 'all_losses', numExperts: 4, topK: 2, seed: 6, ...weights});
     const x = tf.tensor2d(numbers(4, 90, -3, 3), [30, 3]);
+    const mask = tf.tensor1d(
+      Array.from({length: 30}, (_, row) => row % 3),
+      'bool',
+    );
     layer.apply(x);
     let reported = 0;
     let sample: number[] = [];
     tf.variableGrads(() => {
-      const output = run(layer, x, {training: true});
+      const output = run(layer, x, {training: true, mask});
       sample = list(output);
       const loss = tf.addN(layer.calculateLosses()) as tf.Scalar;
       reported = loss.dataSync()[0]!;
       return tf.add(tf.sum(output), loss) as tf.Scalar;
     });
-    const logits = tf.matMul(x, kernelOf(layer));
+    // A layer sees zeros in padded rows.
+    const logits = tf.matMul(tf.mul(x, tf.expandDims(tf.cast(mask, 'float32'), 1)), kernelOf(layer)) as tf.Tensor2D;
     const probs = tf.softmax(logits);
+    // The noise of the load loss, of deviation 1 / numExperts, has stream 2 of the step.
+    const noise = standardNormal([30, 4], layerRandom(6, 'all_losses').atStep(0).split(2));
+    const noisyLogits = tf.add(logits, tf.div(noise, 4));
     const expected =
-      0.5 * loadBalancingLoss(probs, tf.tensor2d(sample, [30, 4])).dataSync()[0]! +
-      0.25 * importanceLoss(probs).dataSync()[0]! +
-      0.125 * routerZLoss(logits).dataSync()[0]! +
-      2 * entropyLoss(probs).dataSync()[0]!;
-    expect(Math.abs(reported - expected)).toBeLessThan(1e-5);
+      0.5 * loadBalancingLoss(probs, tf.tensor2d(sample, [30, 4]), {mask}).dataSync()[0]! +
+      0.25 * importanceLoss(probs, {mask}).dataSync()[0]! +
+      4 * loadLoss(logits, noisyLogits, {topK: 2, noiseStd: 0.25, mask}).dataSync()[0]! +
+      0.125 * routerZLoss(logits, {mask}).dataSync()[0]! +
+      2 * entropyLoss(probs, {mask}).dataSync()[0]!;
+    expect(Math.abs(reported - expected)).toBeLessThan(2e-5);
   });
 
   test('the load loss alone pushes overloaded experts down', () => {
@@ -225,19 +242,58 @@ eachBackend('DiscreteRouter', () => {
     expect(results[1]!.metrics).toEqual(results[0]!.metrics);
   });
 
+  test('what padding holds changes nothing, be it NaN', () => {
+    const layer = discreteRouter({numExperts: 4, seed: 8, loadBalancingWeight: 1, loadWeight: 1});
+    const mask = tf.tensor2d([[1, 0, 1]], [1, 3], 'bool');
+    const x = tf.tensor3d([
+      [
+        [1, 2],
+        [Number.NaN, Number.POSITIVE_INFINITY],
+        [3, -1],
+      ],
+    ]);
+    for (const training of [false, true]) {
+      const output = list(run(layer, x, {mask, training}));
+      expect(output.slice(4, 8)).toEqual([0, 0, 0, 0]);
+      expectFinite(tf.tensor1d(output));
+    }
+  });
+
   test('a mask that belongs to another input is ignored', () => {
     const layer = discreteRouter({numExperts: 4, seed: 1});
     const output = run(layer, tf.ones([2, 5, 3]), {mask: tf.zeros([2, 3], 'bool')});
     expectClose(tf.sum(output, -1), new Array(10).fill(1), 0);
   });
 
-  test("jitter moves the router's input in training only", () => {
+  test("jitter multiplies the router's input in training by noise of its own, and leaves the draw's alone", () => {
+    // With a kernel of ones all logits of a row are equal, whatever the factors: the draws must be those without jitter.
     const [plain, jittered] = [0, 0.9].map(jitter =>
-      discreteRouter({name: 'jitter', numExperts: 6, seed: 9, jitter, kernelInitializer: 'randomNormal'}),
+      discreteRouter({name: 'jitter', numExperts: 6, seed: 9, jitter, kernelInitializer: 'ones'}),
     );
-    const x = tf.tensor2d(numbers(7, 400, -30, 30), [100, 4]);
-    expect(list(run(jittered!, x))).toEqual(list(run(plain!, x)));
-    expect(list(run(jittered!, x, {training: true}))).not.toEqual(list(run(plain!, x, {training: true})));
+    const x = tf.tensor2d(numbers(7, 400, -3, 3), [100, 4]);
+    expect(list(run(jittered!, x, {training: true}))).toEqual(list(run(plain!, x, {training: true})));
+  });
+
+  test('jitter factors are uniform around 1, independent of the draw, and absent in inference', () => {
+    // One feature of 1 and two experts with logits +-1000 (f - 1.2), f the factor (from the bias): the choice tells on which side of 1.2 it is.
+    const layer = discreteRouter({numExperts: 2, seed: 9, jitter: 0.5, useBias: true});
+    layer.apply(tf.ones([1, 1]));
+    layer.trainableWeights[0]!.write(tf.tensor2d([[1000, -1000]]));
+    layer.trainableWeights[1]!.write(tf.tensor1d([-1200, 1200]));
+    const n = 4000;
+    const above = tf.sum(tf.slice(run(layer, tf.ones([n, 1]), {training: true}), [0, 0], [n, 1])).dataSync()[0]!;
+    // f is uniform in [.5, 1.5]: above 1.2 with probability .3; 5 deviations of a binomial.
+    expect(Math.abs(above - 0.3 * n)).toBeLessThan(5 * Math.sqrt(n * 0.3 * 0.7));
+    expect(tf.sum(tf.slice(run(layer, tf.ones([n, 1])), [0, 0], [n, 1])).dataSync()[0]).toBe(0); // f = 1
+    // Were the jitter drawn from the stream of the draw, a row's draw would tell its factor. Kernel small: the draw decides.
+    layer.trainableWeights[0]!.write(tf.tensor2d([[0, 0]]));
+    layer.trainableWeights[1]!.write(tf.tensor1d([0, 0]));
+    const stream = layerRandom(9, layer.name).atStep(1);
+    const drawn = list(tf.slice(run(layer, tf.ones([n, 1]), {training: true}), [0, 0], [n, 1]));
+    const factors = stream.split(1).uniform(n);
+    const agreement = drawn.reduce((sum, first, row) => sum + Number(first === 1) * Number(factors[row]! < 0.5), 0);
+    // Independent halves agree in a quarter of the rows.
+    expect(Math.abs(agreement - n / 4)).toBeLessThan(5 * Math.sqrt((n * 3) / 16));
   });
 
   test('metrics: load sums to 1, entropy is that of the probabilities, and a zero kernel is balanced', async () => {

@@ -6,7 +6,7 @@ import {expect, test, vi} from 'vitest';
 import {LearnedScale} from '../support/custom-layer.js';
 import {eachBackend} from '../support/each-backend.js';
 import {gradientOf, numbers} from '../support/enumerate.js';
-import {expectClose, list} from '../support/expect-close.js';
+import {expectClose, expectFinite, list} from '../support/expect-close.js';
 import {applied, modelOf, reload, twoHalves} from '../support/model.js';
 
 const ROUNDING = 2e-6;
@@ -145,6 +145,26 @@ eachBackend('GumbelMoE', () => {
     expectClose(run(moe, tf.reshape(x, [1, 2, 3, 4])), flat, 0);
     expect(run(moe, tf.zeros([0, 4])).shape).toEqual([0, 2]);
     expect(run(moe, tf.zeros([0, 4]), {training: true}).shape).toEqual([0, 2]);
+  });
+
+  test('padding that holds NaN gives zeros, and no NaN to any gradient', () => {
+    const moe = gumbelMoE({name: 'padded', numExperts: 3, hiddenUnits: [5], seed: 1});
+    const x = tf.tensor3d([
+      [
+        [1, 2],
+        [Number.NaN, 3],
+        [3, -1],
+      ],
+    ]);
+    moe.apply(tf.zerosLike(x));
+    const mask = tf.tensor2d([[1, 0, 1]], [1, 3], 'bool');
+    expect(list(run(moe, x, {mask})).slice(2, 4)).toEqual([0, 0]);
+    const {grads} = tf.variableGrads(
+      () => tf.sum(tf.square(run(moe, x, {mask, training: true}))) as tf.Scalar,
+      variables(moe),
+    );
+    for (const gradient of Object.values(grads)) expectFinite(gradient);
+    expect(() => run(moe, x)).toThrow('DiscreteRouter "padded/router": row 1 of the logits');
   });
 
   test('padding gives zeros and changes no token', () => {

@@ -25,4 +25,13 @@ eachBackend('normal noise', () => {
       expect(Math.abs(moment - mean)).toBeLessThan(5 * Math.sqrt(variance / n));
     }
   });
+
+  test('neighbours are uncorrelated', () => {
+    // The two values of a pair: their products have mean 0 and deviation 1.
+    const pairs = 25_000;
+    const values = list(standardNormal([2 * pairs], seeded(4)));
+    let sum = 0;
+    for (let i = 0; i < pairs; ++i) sum += values[2 * i]! * values[2 * i + 1]!;
+    expect(Math.abs(sum)).toBeLessThan(5 * Math.sqrt(pairs));
+  });
 });

@@ -20,7 +20,23 @@ test('the same seed gives the same stream, and another seed another', () => {
       expect(seeded(a).uniform(8)).toEqual(seeded(a).uniform(8));
       expect(seeded(a).uniform(8)).not.toEqual(seeded(b).uniform(8));
     }),
+    {seed: 1},
   );
+});
+
+test('seeds and ids count with all their bits', () => {
+  const draws = [1, 1 + 2 ** 32, -1, 2 ** 32 - 1]
+    .flatMap(n => [seeded(n), seeded(0).split(n)])
+    .map(source => source.uniform(2));
+  expect(new Set(draws.map(String)).size).toBe(8);
+});
+
+test('a child is keyed by a block of its own kind, which is no draw of the parent', () => {
+  const block = new Uint32Array(4);
+  philox4x32(Uint32Array.of(5, 0, 0, 1), Uint32Array.of(7, 0), block); // the last counter word is 1 for children, 0 for draws
+  const key = block.slice(0, 2);
+  philox4x32(Uint32Array.of(0, 0, 0, 0), key, block);
+  expect(Array.from(seeded(7).split(5).uniform(4))).toEqual(Array.from(block, word => (word + 0.5) / 2 ** 32));
 });
 
 test('a stream goes on where it stopped and never repeats itself', () => {

@@ -9,7 +9,7 @@ export function chiSquare(counts: ArrayLike<number>, expected: ArrayLike<number>
 
 /**
  * The value that a chi-square variable exceeds with probability 1e-4, by Wilson and Hilferty's cube approximation
- * (1931, https://doi.org/10.1073/pnas.17.12.684); 3.719 is the normal quantile. Within 1% from 3 degrees of freedom on.
+ * (1931, https://doi.org/10.1073/pnas.17.12.684); 3.719 is the normal quantile. Too high by 3.5% at 3 degrees of freedom, by 1.6% at 7 and by less than 1% from 15 on.
  */
 export function chiSquareBound(degrees: number): number {
   const spread = 2 / (9 * degrees);
