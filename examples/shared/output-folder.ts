@@ -1,7 +1,7 @@
 // The folder of a run: nothing that stands in it is lost unless the user says so.
 // SPDX-License-Identifier: Apache-2.0
-import {existsSync, statSync} from 'node:fs';
-import {mkdir, rm} from 'node:fs/promises';
+import {constants, existsSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {access, mkdir, readdir, rm, rmdir} from 'node:fs/promises';
 import {join} from 'node:path';
 import {ValueError} from 'tfjs-moe/node';
 
@@ -35,7 +35,7 @@ export function checkOutput(
         `--resume: there is no ${RUN_FILES.checkpoint} in ${folder}, so there is no run to go on with.`,
       );
     }
-  } else if (!overwrite && Object.values(RUN_FILES).some(has)) {
+  } else if (!overwrite && (isFinished || has(RUN_FILES.checkpoint))) {
     throw new ValueError(
       `--output: ${folder} already holds a ${isFinished ? 'finished' : 'partial'} run. ` +
         `${isFinished ? '' : 'Go on with it with --resume, '}replace it with --overwrite, or name another folder.`,
@@ -43,8 +43,63 @@ export function checkOutput(
   }
 }
 
-/** Makes the folder, and removes a former run's files (no others). */
+/** What a killed process leaves where it was about to replace a file. */
+const isStaged = (name: string, file: string) => name.startsWith(`${file}.part`);
+/** What a saved model consists of; a folder of that name may hold other files, which are the user's. */
+const MODEL_FILE = /^(model\.json|weights-[0-9a-f]{16}\.bin)(\.part.*)?$/;
+
+/** Removes a former run's files, whole or half-written, and no others. */
 export async function clearOutput(folder: string): Promise<void> {
-  await mkdir(folder, {recursive: true});
-  await Promise.all(Object.values(RUN_FILES).map(name => rm(join(folder, name), {recursive: true, force: true})));
+  const {model, ...files} = RUN_FILES;
+  await clearStaged(folder);
+  await Promise.all(Object.values(files).map(name => rm(join(folder, name), {force: true})));
+  const modelFolder = join(folder, model);
+  if (!existsSync(modelFolder)) return;
+  const ofModel = (await readdir(modelFolder)).filter(name => MODEL_FILE.test(name));
+  await Promise.all(ofModel.map(name => rm(join(modelFolder, name))));
+  if ((await readdir(modelFolder)).length === 0) await rmdir(modelFolder);
+}
+
+/** Removes what processes that were killed while they wrote have left. */
+export async function clearStaged(folder: string): Promise<void> {
+  const staged = (await readdir(folder)).filter(name => Object.values(RUN_FILES).some(file => isStaged(name, file)));
+  await Promise.all(staged.map(name => rm(join(folder, name), {force: true})));
+}
+
+const LOCK = 'run.lock';
+
+/**
+ * Makes the folder and takes it for this process, before anything is computed: two runs in one folder would mix their files.
+ *
+ * @returns Gives the folder back.
+ * @throws ValueError where the folder cannot be written, or another process that still runs has it.
+ */
+export async function lockOutput(folder: string): Promise<() => void> {
+  const path = join(folder, LOCK);
+  try {
+    await mkdir(folder, {recursive: true});
+    await access(folder, constants.W_OK);
+    if (existsSync(path) && !isAlive(Number(readFileSync(path, 'utf8')))) rmSync(path, {force: true});
+    writeFileSync(path, String(process.pid), {flag: 'wx'});
+  } catch (error) {
+    const {code, message} = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && existsSync(path)) {
+      throw new ValueError(
+        `--output: the process ${readFileSync(path, 'utf8')} has a run in ${folder} under way. Wait for it, or name another folder.`,
+        {cause: error},
+      );
+    }
+    throw new ValueError(`--output: ${folder} cannot be written: ${message}.`, {cause: error});
+  }
+  return () => rmSync(path, {force: true});
+}
+
+function isAlive(pid: number): boolean {
+  if (!Number.isSafeInteger(pid) || pid <= 0) return false;
+  try {
+    process.kill(pid, 0); // asks only
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }

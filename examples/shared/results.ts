@@ -14,7 +14,7 @@ export async function saveJsonLines(path: string, records: readonly object[]): P
 }
 
 /** Reads what saveJson wrote. */
-export async function loadJson(path: string): Promise<Record<string, unknown>> {
+export async function loadJson(path: string): Promise<Record<string, unknown> | null> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');

@@ -63,11 +63,18 @@ command
       .parseAsync(options, {from: 'user'});
   });
 
+// Who reads the output may leave, as `head` does; the run goes on.
+process.stdout.on('error', error => {
+  if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+});
+
 try {
   await command.parseAsync();
 } catch (error) {
-  // What the user can mend is said in a line; anything else is a fault of ours, and its stack is wanted.
-  if ((error as Error).name !== 'ValueError') throw error;
-  console.error((error as Error).message);
+  // What the user can mend is said in a line: our own errors, those of tfjs-layers, and what the system refuses. Anything else is a fault of
+  // ours, and its stack is wanted. Nothing is thrown on: the wasm backend would print its whole source before it.
+  const {name, message, stack, code} = error as NodeJS.ErrnoException;
+  const isPlain = [name, (error as Error).constructor.name].includes('ValueError') || code !== undefined;
+  console.error(isPlain ? message : stack);
   process.exitCode = 1;
 }

@@ -237,7 +237,18 @@ export class DiscreteRouter extends tfl.layers.Layer {
 }
 tf.serialization.registerClass(DiscreteRouter);
 
-/** Makes a `DiscreteRouter`. */
+/**
+ * Makes a layer that chooses topK of numExperts categories a row, and trains through the choice by an estimator.
+ *
+ * @param args numExperts; the rest has defaults.
+ * @returns The layer; see `DiscreteRouter` for shapes, losses and masks.
+ * @throws ValueError for arguments out of range.
+ * @example
+ * ```ts
+ * const router = discreteRouter({numExperts: 4, estimator: 'reinmax'});
+ * const choice = router.apply(tf.ones([2, 8]), {training: true}); // one-hot, [2, 4]
+ * ```
+ */
 export function discreteRouter(args: DiscreteRouterArgs): DiscreteRouter {
   return new DiscreteRouter(args);
 }

@@ -286,7 +286,19 @@ export class GumbelMoE extends tfl.layers.Layer {
 }
 tf.serialization.registerClass(GumbelMoE);
 
-/** Makes a `GumbelMoE`. */
+/**
+ * Makes a Mixture-of-Experts layer: a discrete router, trained through its choice by an estimator, and the experts that it chooses from.
+ *
+ * @param args numExperts, and either hiddenUnits for built-in experts or experts of your own; the rest has defaults.
+ * @returns The layer; see `GumbelMoE` for shapes, losses and masks.
+ * @throws ValueError for arguments that do not fit together.
+ * @example
+ * ```ts
+ * const moe = gumbelMoE({numExperts: 8, hiddenUnits: 64, inputShape: [32]});
+ * const model = tf.sequential({layers: [moe, tf.layers.dense({units: 1})]});
+ * model.compile({optimizer: 'adam', loss: 'meanSquaredError'});
+ * ```
+ */
 export function gumbelMoE(args: GumbelMoEArgs): GumbelMoE {
   return new GumbelMoE(args);
 }

@@ -1,7 +1,7 @@
 // The program as its user runs it: a process with options, signals, files and an exit code.
 // SPDX-License-Identifier: Apache-2.0
 import {type ChildProcess, spawn} from 'node:child_process';
-import {mkdtemp, readdir, readFile, rm} from 'node:fs/promises';
+import {cp, mkdir, mkdtemp, readdir, readFile, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -36,8 +36,8 @@ interface Outcome {
 }
 
 /** Starts the command; `seen` waits for a line of its output. */
-function start(args: string[]) {
-  const env = {...process.env, TFJS_MOE_DATA: ''};
+function start(args: string[], variables: NodeJS.ProcessEnv = {}) {
+  const env = {...process.env, TFJS_MOE_DATA: '', ...variables};
   const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', COMMAND, 'train', ...args], {env});
   let stdout = '';
   let stderr = '';
@@ -184,6 +184,48 @@ describe('mnist-moe', () => {
     expect(stdout).not.toContain('Saved after step');
   });
 
+  test('an --overwrite that is stopped before its first step leaves the former run as it was', async () => {
+    const output = join(folder, 'kept');
+    await cp(join(folder, 'whole'), output, {recursive: true});
+    const before = await readdir(output);
+    const run = start(['mnist-moe', ...OPTIONS, '--overwrite', '--output', output]);
+    // The line comes when the digits are there; the backend takes some tenths of a second from then on.
+    await run.seen('held out');
+    run.child.kill('SIGINT');
+    const {code, stdout} = await run.finished;
+    expect(code).toBe(130);
+    expect(stdout).toContain(`Stopped before the first step; ${output} is as it was.`);
+    expect(await readdir(output)).toEqual(before);
+  });
+
+  test('two runs in one folder do not mix: the second is refused', async () => {
+    const output = join(folder, 'shared');
+    const first = start(['mnist-moe', ...OPTIONS, '--epochs', '1000', '--output', output]);
+    await first.seen('epoch 1/1000');
+    const second = await start(['mnist-moe', ...OPTIONS, '--overwrite', '--output', output]).finished;
+    expect(second.code).toBe(1);
+    expect(second.stderr).toContain(`the process ${first.child.pid} has a run in ${output} under way`);
+    first.child.kill('SIGINT');
+    expect((await first.finished).stdout).toContain('Saved after step');
+  });
+
+  test('a run is measured on its own digits, whatever TFJS_MOE_DATA says meanwhile', async () => {
+    const elsewhere = join(folder, 'elsewhere');
+    await mkdir(join(elsewhere, 'mnist'), {recursive: true}); // without the files, so that reading it would fail
+    const run = start(['mnist-moe', '--evaluate', join(folder, 'whole')], {TFJS_MOE_DATA: elsewhere});
+    const {code, stdout} = await run.finished;
+    expect(code).toBe(0);
+    expect(stdout).toContain(`${whole.figures.testCorrect.toLocaleString('en-US')} of 2,000 held-out digits`);
+  });
+
+  test('a reader of the output that leaves does not end the run', async () => {
+    const run = start(['mnist-moe', ...OPTIONS, '--output', join(folder, 'unread')]);
+    await run.seen('held out');
+    run.child.stdout!.destroy();
+    expect(await run.finished).toMatchObject({code: 0});
+    expect((await readResult('unread')).figures).toEqual(whole.figures);
+  });
+
   test('a run is never destroyed unasked, and never resumed under other settings', async () => {
     const output = join(folder, 'whole');
     const before = await readFile(join(output, 'result.json'));
@@ -209,6 +251,7 @@ describe('mnist-moe', () => {
       /'--epochs <n>' argument '0' is invalid\. It must be a whole number of at least 1\./,
     ],
     [['mnist-moe', '--evaluate', '/nowhere'], /fileSystem: there is no model at \/nowhere\/model\.json/],
+    [['mnist-moe', '--temperature', '1e-46'], /It must be a number above 0, within the range of float32\./],
     [['mnist-moe', '--data-dir', '/nowhere'], /\/nowhere\/train-images.*--download/],
   ])('%j is refused in words, without a stack', async (args, expected) => {
     const {code, stderr} = await start([...args, '--output', join(folder, 'refused')]).finished;

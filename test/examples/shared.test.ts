@@ -1,5 +1,7 @@
 // The parts that programs share: checkpoints, Adam's state, shuffles, charts, tables, options, output folders.
 // SPDX-License-Identifier: Apache-2.0
+import {spawn} from 'node:child_process';
+import {once} from 'node:events';
 import {mkdir, mkdtemp, readdir, readFile, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -11,7 +13,7 @@ import {adamTensors, restoreAdam} from '../../examples/shared/adam-state.js';
 import {renderChart} from '../../examples/shared/charts.js';
 import {checkSameSettings, loadCheckpoint, saveCheckpoint} from '../../examples/shared/checkpoint.js';
 import {finiteNumber, wholeNumber} from '../../examples/shared/options.js';
-import {checkOutput, clearOutput} from '../../examples/shared/output-folder.js';
+import {checkOutput, clearOutput, lockOutput} from '../../examples/shared/output-folder.js';
 import {permutation} from '../../examples/shared/permutation.js';
 import {sparkline} from '../../examples/shared/progress.js';
 import {formatTable} from '../../examples/shared/table.js';
@@ -189,7 +191,7 @@ describe('options', () => {
       expect(() => wholeNumber(1)(text)).toThrow('It must be a whole number of at least 1.');
     }
     for (const text of ['', '0', '-1', 'many', 'NaN', 'Infinity']) {
-      expect(() => finiteNumber({above: 0})(text)).toThrow('It must be a number above 0.');
+      expect(() => finiteNumber({above: 0})(text)).toThrow('It must be a number above 0, within the range of float32.');
     }
   });
 });
@@ -210,12 +212,53 @@ describe('output folder', () => {
     expect(() => checkOutput(join(folder, 'notes.txt'), {})).toThrow('is a file');
   });
 
-  test("clearing removes a run's files and no others", async () => {
+  test("a folder that merely has a file of a run's name is no run", async () => {
     await mkdir(join(folder, 'model'));
-    for (const name of ['model/model.json', 'checkpoint.bin', 'result.json', 'notes.txt']) {
+    await writeFile(join(folder, 'model', 'source.py'), 'mine');
+    await writeFile(join(folder, 'chart.svg'), '');
+    checkOutput(folder, {});
+  });
+
+  test("clearing removes a run's files, whole or half-written, and no others", async () => {
+    await mkdir(join(folder, 'model'));
+    const ofRun = [
+      'model/model.json',
+      'model/weights-0123456789abcdef.bin',
+      'model/model.json.part.7',
+      'checkpoint.bin',
+    ];
+    for (const name of [
+      ...ofRun,
+      'checkpoint.bin.part.226',
+      'result.json',
+      'notes.txt',
+      'model/source.py',
+      'chart.svg.bak',
+    ]) {
       await writeFile(join(folder, name), '');
     }
     await clearOutput(folder);
-    expect(await readdir(folder)).toEqual(['notes.txt']);
+    expect((await readdir(folder)).sort()).toEqual(['chart.svg.bak', 'model', 'notes.txt']);
+    expect(await readdir(join(folder, 'model'))).toEqual(['source.py']);
+    await rm(join(folder, 'model', 'source.py'));
+    await clearOutput(folder);
+    expect((await readdir(folder)).sort()).toEqual(['chart.svg.bak', 'notes.txt']);
+  });
+
+  test('a folder is for one process at a time, and one that died gives it up', async () => {
+    const output = join(folder, 'new', 'run');
+    const unlock = await lockOutput(output);
+    await expect(lockOutput(output)).rejects.toThrow(`the process ${process.pid} has a run in ${output} under way`);
+    unlock();
+    const child = spawn(process.execPath, ['--version']);
+    await once(child, 'close');
+    await writeFile(join(output, 'run.lock'), String(child.pid));
+    (await lockOutput(output))();
+    expect(await readdir(output)).toEqual([]);
+  });
+
+  test('a folder that cannot be made is refused before anything else is done', async () => {
+    await writeFile(join(folder, 'file'), '');
+    await expect(lockOutput(join(folder, 'file', 'run'))).rejects.toThrow(/--output: .* cannot be written: ENOTDIR/);
   });
 });
