@@ -10,6 +10,7 @@ import {BACKENDS, eachBackend} from '../support/each-backend.js';
 import {gradientOf, numbers} from '../support/enumerate.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
 import {applied, modelOf, reload} from '../support/model.js';
+import {chiSquare, chiSquareBound} from '../support/statistics.js';
 
 const ROUNDING = 2e-6;
 
@@ -275,25 +276,18 @@ eachBackend('DiscreteRouter', () => {
   });
 
   test('jitter factors are uniform around 1, independent of the draw, and absent in inference', () => {
-    // One feature of 1 and two experts with logits +-1000 (f - 1.2), f the factor (from the bias): the choice tells on which side of 1.2 it is.
-    const layer = discreteRouter({numExperts: 2, seed: 9, jitter: 0.5, useBias: true});
+    // One feature of 1 and four experts with logits 1000 (f - 1.2) twice and 1000 (1.2 - f) twice, f the factor: f decides between the
+    // pairs, and the draw within a pair.
+    const layer = discreteRouter({numExperts: 4, seed: 9, jitter: 0.5, useBias: true});
     layer.apply(tf.ones([1, 1]));
-    layer.trainableWeights[0]!.write(tf.tensor2d([[1000, -1000]]));
-    layer.trainableWeights[1]!.write(tf.tensor1d([-1200, 1200]));
+    layer.trainableWeights[0]!.write(tf.tensor2d([[1000, 1000, -1000, -1000]]));
+    layer.trainableWeights[1]!.write(tf.tensor1d([-1200, -1200, 1200, 1200]));
     const n = 4000;
-    const above = tf.sum(tf.slice(run(layer, tf.ones([n, 1]), {training: true}), [0, 0], [n, 1])).dataSync()[0]!;
-    // f is uniform in [.5, 1.5]: above 1.2 with probability .3; 5 deviations of a binomial.
-    expect(Math.abs(above - 0.3 * n)).toBeLessThan(5 * Math.sqrt(n * 0.3 * 0.7));
-    expect(tf.sum(tf.slice(run(layer, tf.ones([n, 1])), [0, 0], [n, 1])).dataSync()[0]).toBe(0); // f = 1
-    // Were the jitter drawn from the stream of the draw, a row's draw would tell its factor. Kernel small: the draw decides.
-    layer.trainableWeights[0]!.write(tf.tensor2d([[0, 0]]));
-    layer.trainableWeights[1]!.write(tf.tensor1d([0, 0]));
-    const stream = layerRandom(9, layer.name).atStep(1);
-    const drawn = list(tf.slice(run(layer, tf.ones([n, 1]), {training: true}), [0, 0], [n, 1]));
-    const factors = stream.split(1).uniform(n);
-    const agreement = drawn.reduce((sum, first, row) => sum + Number(first === 1) * Number(factors[row]! < 0.5), 0);
-    // Independent halves agree in a quarter of the rows.
-    expect(Math.abs(agreement - n / 4)).toBeLessThan(5 * Math.sqrt((n * 3) / 16));
+    // f is uniform in [.5, 1.5]: above 1.2 with probability .3. Were it made of the uniforms of the draw, expert 0 would never come.
+    const counts = tf.sum(run(layer, tf.ones([n, 1]), {training: true}), 0).dataSync();
+    expect(chiSquare(counts, [0.15 * n, 0.15 * n, 0.35 * n, 0.35 * n])).toBeLessThan(chiSquareBound(3));
+    const decided = tf.sum(run(layer, tf.ones([n, 1])), 0);
+    expect(list(decided)).toEqual([0, 0, n, 0]); // f = 1, and the first of equal ones
   });
 
   test('metrics: load sums to 1, entropy is that of the probabilities, and a zero kernel is balanced', async () => {
