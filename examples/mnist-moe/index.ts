@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import {existsSync} from 'node:fs';
 import {join} from 'node:path';
+import {setImmediate} from 'node:timers/promises';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {Command, Option} from 'commander';
 import {ESTIMATOR_ALIASES, ESTIMATORS, type EstimatorAlias, type EstimatorName} from 'tfjs-moe/estimators';
@@ -104,6 +105,7 @@ async function trainAndReport(options: Options, command: Command): Promise<void>
     const checkpointPath = join(output, RUN_FILES.checkpoint);
     const checkpoint = resume ? await loadCheckpoint<RunState>(checkpointPath, PROGRAM) : undefined;
     const {run, data} = await prepare(options, command, checkpoint);
+    await setImmediate(); // a signal that came while the network was built arrives here
     if (interrupt.exitCode !== undefined) {
       console.log(`Stopped before the first step; ${output} is as it was.`);
       process.exitCode = interrupt.exitCode;

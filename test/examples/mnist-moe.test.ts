@@ -188,8 +188,8 @@ describe('mnist-moe', () => {
     const output = join(folder, 'kept');
     await cp(join(folder, 'whole'), output, {recursive: true});
     const before = await readdir(output);
-    const run = start(['mnist-moe', ...OPTIONS, '--overwrite', '--output', output]);
-    // The line comes when the digits are there; the backend takes some tenths of a second from then on.
+    // The line comes when the digits are there; from then on the backend and a large network take a second or two.
+    const run = start(['mnist-moe', ...OPTIONS, '--hidden-units', '2000', '--overwrite', '--output', output]);
     await run.seen('held out');
     run.child.kill('SIGINT');
     const {code, stdout} = await run.finished;
