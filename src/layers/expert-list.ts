@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import {checkCount, show, ValueError} from '../errors.js';
+import {show, ValueError} from '../errors.js';
 import {lookUpClass} from './initializers.js';
 
 /** Marks a layer that is an expert: two owners would train it twice a step, and each save and dispose it. */
@@ -71,15 +71,8 @@ function outputShapesOf(expert: tfl.layers.Layer, width: number): tfl.Shape[] {
   return (Array.isArray(shapes[0]) ? shapes : [shapes]) as tfl.Shape[];
 }
 
-/** Refuses what is no list of numExperts different layers, or comes beside a description of built-in experts. */
-export function checkExperts(
-  experts: tfl.layers.Layer[],
-  numExperts: number,
-  builtIn: {hiddenUnits: unknown; units: unknown},
-): readonly tfl.layers.Layer[] {
-  if (builtIn.hiddenUnits != null || builtIn.units != null) {
-    throw new ValueError(`GumbelMoE: give either experts, or hiddenUnits and units for built-in ones, but not both.`);
-  }
+/** Refuses what is no list of numExperts different layers. */
+export function checkExperts(experts: tfl.layers.Layer[], numExperts: number): readonly tfl.layers.Layer[] {
   if (!Array.isArray(experts) || experts.length !== numExperts) {
     const got = Array.isArray(experts) ? `${experts.length}` : show(experts);
     throw new ValueError(`GumbelMoE: experts must be a list of numExperts (=${numExperts}) layers, but got ${got}.`);
@@ -103,16 +96,6 @@ export function checkExperts(
     throw new ValueError(`GumbelMoE: experts must be different layers, but one is in the list twice.`);
   }
   return [...experts];
-}
-
-/** The widths of the built-in experts' hidden layers as a list. */
-export function checkWidths(hiddenUnits: number | number[] | undefined | null): number[] {
-  if (hiddenUnits == null) {
-    throw new ValueError(`GumbelMoE: give hiddenUnits for built-in experts, or experts of your own, but got neither.`);
-  }
-  const widths = Array.isArray(hiddenUnits) ? [...hiddenUnits] : [hiddenUnits];
-  for (const width of widths) checkCount('GumbelMoE', 'hiddenUnits', width, 1);
-  return widths;
 }
 
 /** The saved form of a list of layers. */

@@ -2,16 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import {checkCount, checkOneOf, show, ValueError} from '../errors.js';
+import {show, ValueError} from '../errors.js';
 import {isOnHost} from '../ops/host-read.js';
 import {currentTape} from './auxiliary-loss.js';
 import {combineChosen} from './combine-chosen.js';
 import {DiscreteRouter} from './discrete-router.js';
-import type {DiscreteRouterArgs} from './discrete-router-args.js';
 import {
   buildChild,
   checkExperts,
-  checkWidths,
   deserializeExperts,
   expertName,
   expertUnits,
@@ -20,29 +18,11 @@ import {
   serializeExperts,
 } from './expert-list.js';
 import {FeedForwardExpert} from './feed-forward-expert.js';
+import {type ExpertArgs, type GumbelMoEArgs, hiddenWidths, resolveMoEArgs} from './gumbel-moe-args.js';
 import {featureWidth, singleShape, singleTensor} from './layer-input.js';
 import {layerRandom, scopeOf} from './layer-random.js';
 import type {Kwargs} from './tfjs-types.js';
 import {tokenMask, withoutPadding} from './token-mask.js';
-
-/** Arguments of `gumbelMoE`: those of its router, flat, and those of its experts. */
-export interface GumbelMoEArgs extends DiscreteRouterArgs {
-  /** Width or widths of the hidden layers of the built-in experts. Give either this or `experts`. */
-  hiddenUnits?: number | number[];
-  /** Width of the output of the built-in experts. Default: the input's. */
-  units?: number;
-  /** Activation of the built-in experts' hidden layers, as tfjs names it. Default 'relu'. */
-  activation?: string;
-  /**
-   * Experts of your own, numExperts of them: layers or models that map each row [n, features] -> [n, units] by itself, without state. They
-   * belong to this layer from then on, which names them expert_0, expert_1, ..., saves and disposes them: use them nowhere else.
-   */
-  experts?: tfl.layers.Layer[];
-  /** Which experts are evaluated in training. 'dense': all, so that the estimator sees the true derivative. Default 'dense'. */
-  compute?: 'dense';
-}
-
-const COMPUTE = ['dense'] as const;
 
 /**
  * A Mixture-of-Experts layer whose router makes a discrete choice.
@@ -68,14 +48,8 @@ export class GumbelMoE extends tfl.layers.Layer {
   /** The experts, in the order of the choice's last axis. */
   readonly experts: readonly tfl.layers.Layer[];
 
-  readonly #args: {
-    hiddenUnits: number | number[] | undefined;
-    units: number | undefined;
-    activation: string;
-    compute: 'dense';
-    seed: number | undefined;
-    hasOwnExperts: boolean;
-  };
+  readonly #args: ExpertArgs;
+  readonly #seed: number | undefined;
   #units: number | undefined;
   #scope = '';
   #weightsWhenBuilt: tfl.LayerVariable[] = [];
@@ -83,46 +57,13 @@ export class GumbelMoE extends tfl.layers.Layer {
 
   constructor(args: GumbelMoEArgs) {
     super(args);
-    const {hiddenUnits, units, activation = 'relu', experts, compute = 'dense', ...rest} = args;
-    // Not the router's: what says how this layer stands in a model.
-    const {
-      inputShape: _1,
-      batchInputShape: _2,
-      batchSize: _3,
-      inputDType: _4,
-      weights: _5,
-      trainable: _6,
-      ...routerArgs
-    } = rest;
-    const owner = 'GumbelMoE';
-    const {numExperts, seed} = routerArgs;
-    checkCount(owner, 'numExperts', numExperts, 1);
-    checkOneOf(owner, 'compute', compute, COMPUTE);
-    this.router = new DiscreteRouter({...routerArgs, name: 'router'});
-    if (experts != null) {
-      this.experts = checkExperts(experts, numExperts, {hiddenUnits, units});
-    } else {
-      const widths = checkWidths(hiddenUnits);
-      if (units != null) checkCount(owner, 'units', units, 1);
-      this.experts = Array.from({length: numExperts}, (_, i) => {
-        // Each expert a stream of its own: with one seed for all they would start equal, and stay so.
-        return new FeedForwardExpert({
-          hiddenUnits: widths,
-          units: units ?? null,
-          activation,
-          kernelSeed: index => layerRandom(this.#args.seed, `${this.#scope}/${expertName(i)}`).childSeed(index),
-        });
-      });
-    }
+    const {router, expert} = resolveMoEArgs(args);
+    this.#args = expert;
+    this.#seed = args.seed ?? undefined;
+    this.router = new DiscreteRouter(router);
+    this.experts =
+      args.experts == null ? this.#makeExperts(router.numExperts) : checkExperts(args.experts, router.numExperts);
     this.experts.forEach(ownExpert);
-    this.#args = {
-      hiddenUnits: hiddenUnits ?? undefined,
-      units: units ?? undefined,
-      activation,
-      compute,
-      seed: seed ?? undefined,
-      hasOwnExperts: experts != null,
-    };
     this.supportsMasking = true;
     this.addLoss(() => this.#childLosses());
   }
@@ -199,17 +140,13 @@ export class GumbelMoE extends tfl.layers.Layer {
   }
 
   override getConfig(): tf.serialization.ConfigDict {
-    const {hasOwnExperts, hiddenUnits, units, seed, ...plain} = this.#args;
-    const {name: _1, trainable: _2, dtype: _3, ...router} = this.router.getConfig();
+    const {name, trainable, dtype, ...router} = this.router.getConfig();
     return {
       ...router,
-      trainableChildren: this.#children().map(child => child.trainable),
       ...super.getConfig(),
-      ...plain,
-      hiddenUnits: hiddenUnits ?? null,
-      units: units ?? null,
-      seed: seed ?? null,
-      experts: hasOwnExperts ? serializeExperts(this.experts) : null,
+      ...this.#args,
+      trainableChildren: this.#children().map(child => child.trainable),
+      experts: this.#args.hiddenUnits === null ? serializeExperts(this.experts) : null,
     };
   }
 
@@ -257,6 +194,17 @@ export class GumbelMoE extends tfl.layers.Layer {
     }
     if (errors.length > 0) throw errors[0];
     return disposed;
+  }
+
+  #makeExperts(numExperts: number): tfl.layers.Layer[] {
+    const {hiddenUnits, units, activation} = this.#args;
+    // Each expert has a stream of its own: with one seed for all they would start equal, and stay so.
+    const kernelSeed = (expert: number) => (kernel: number) =>
+      layerRandom(this.#seed, `${this.#scope}/${expertName(expert)}`).childSeed(kernel);
+    return Array.from({length: numExperts}, (_, i) => {
+      const args = {hiddenUnits: hiddenWidths(hiddenUnits!), units, activation, kernelSeed: kernelSeed(i)};
+      return new FeedForwardExpert(args);
+    });
   }
 
   #children(): tfl.layers.Layer[] {
