@@ -13,6 +13,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/package/**'],
+    // The binary of src/wasm/assembly, where a source is newer than it.
+    globalSetup: ['scripts/build-assembly.mjs'],
     testTimeout: 60_000,
   },
 });

@@ -1,9 +1,12 @@
 // Puts our kernels in the place of the wasm backend's, and the backend's back.
 // SPDX-License-Identifier: Apache-2.0
+
+import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {ValueError} from '../errors.js';
 import {batchMatMulWith} from './batch-mat-mul.js';
 import {fusedMatMulWith} from './fused-mat-mul.js';
+import {whyNoOwnKernels} from './own-kernels.js';
 import {rememberRightOperands, type SafeRightOperand} from './right-operands.js';
 
 /** Every kernel that we replace, and what makes ours from the stock one. */
@@ -12,51 +15,81 @@ const REPLACEMENTS: Record<string, (stock: tf.KernelConfig, safeRightOperand: Sa
   _FusedMatMul: fusedMatMulWith,
 };
 
-/** Under this key a kernel of ours holds the stock one; the registry is the only state, so that two copies of this file agree. */
+/** Every kernel that the backend lacks, of an op of tfjs; where it has one by now, ours steps aside. */
+const SUPPLEMENTS: Record<string, tf.KernelFunc> = {};
+
+/** Kernels of ops of ours, which ask for them and do without. They need the binary and are not registered where it cannot run. */
+const FUSED: Record<string, tf.KernelFunc> = {};
+
+/** Under this key a kernel of ours holds the stock one, or null; the registry is the only state, so that two copies of this file agree. */
 const STOCK = Symbol.for('tfjs-moe.stock-kernel');
 
 /** A registered kernel of ours. */
-interface Replacement extends tf.KernelConfig {
-  [STOCK]: tf.KernelConfig;
+interface OwnKernel extends tf.KernelConfig {
+  [STOCK]: tf.KernelConfig | null;
+}
+
+/** What `registerWasmTrainingKernels` did. */
+export interface WasmTrainingKernels {
+  /** The names of all kernels of ours that are registered now, sorted. */
+  kernels: string[];
+  /** Why our own binary is not used, in words; undefined where it is. Without it fewer kernels are registered, and they are slower. */
+  notice: string | undefined;
 }
 
 /**
- * Makes the wasm backend train several times faster, by kernels that do matrix products with a transposed operand or a batch, of which
- * every backward pass is full, on the backend's fast path. Values change by rounding only, except where the stock kernels are wrong:
- * products over a zero-length axis, with batch axes broadcast on both sides, with a right operand that was multiplied before under
- * another shape, and `tf.fused.matMul` with a bias and a transposed operand or a batch.
+ * Makes the wasm backend train several times faster, and train what it could not at all, by kernels of our own. Values change by rounding
+ * only, except where the stock kernels are wrong: products over a zero-length axis, with batch axes broadcast on both sides, with a right
+ * operand that was multiplied before under another shape, and `tf.fused.matMul` with a bias and a transposed operand or a batch.
  *
  * Call it once `await tf.setBackend('wasm')` is done and before the first product; a second call does nothing.
  *
+ * @returns What is registered now.
  * @throws ValueError if the active backend is not wasm.
  */
-export function registerWasmTrainingKernels(): void {
-  const backend = tf.getBackend();
-  if (backend !== 'wasm') {
+export function registerWasmTrainingKernels(): WasmTrainingKernels {
+  const backendName = tf.getBackend();
+  if (backendName !== 'wasm') {
     throw new ValueError(
-      `registerWasmTrainingKernels: the active backend must be "wasm", but it is "${backend}". ` +
+      `registerWasmTrainingKernels: the active backend must be "wasm", but it is "${backendName}". ` +
         "Import '@tensorflow/tfjs-backend-wasm' and call await tf.setBackend('wasm') first.",
     );
   }
+  const notice = whyNoOwnKernels(tf.backend() as BackendWasm);
   const safeRightOperand = rememberRightOperands();
   for (const [name, make] of Object.entries(REPLACEMENTS)) {
-    const stock = tf.getKernel(name, 'wasm');
-    if (STOCK in stock) continue;
-    const replacement: Replacement = {...stock, kernelFunc: make(stock, safeRightOperand), [STOCK]: stock};
-    put(replacement);
+    const stock = registered(name);
+    if (stock && !(STOCK in stock)) put({...stock, kernelFunc: make(stock, safeRightOperand), [STOCK]: stock});
   }
+  for (const [name, kernelFunc] of Object.entries({...SUPPLEMENTS, ...(notice === undefined ? FUSED : {})})) {
+    if (!registered(name)) put({kernelName: name, backendName: 'wasm', kernelFunc, [STOCK]: null});
+  }
+  return {kernels: ownNames(), notice};
 }
 
 /** Restores the wasm backend's own kernels; does nothing where ours are not registered. */
 export function unregisterWasmTrainingKernels(): void {
-  for (const name of Object.keys(REPLACEMENTS)) {
-    const kernel = tf.getKernel(name, 'wasm') as Replacement | undefined;
-    if (kernel && STOCK in kernel) put(kernel[STOCK]);
+  for (const name of ownNames()) {
+    const {[STOCK]: stock} = registered(name) as OwnKernel;
+    if (stock) put(stock);
+    else tf.unregisterKernel(name, 'wasm');
   }
 }
 
+/** The names under which a kernel of ours stands, sorted. */
+function ownNames(): string[] {
+  return [REPLACEMENTS, SUPPLEMENTS, FUSED]
+    .flatMap(table => Object.keys(table))
+    .filter(name => STOCK in (registered(name) ?? {}))
+    .sort();
+}
+
+function registered(name: string): tf.KernelConfig | OwnKernel | undefined {
+  return tf.getKernel(name, 'wasm');
+}
+
 /** Registers a kernel in the place of another, which must go first: the registry warns of a second one under the same name. */
-function put(kernel: tf.KernelConfig): void {
-  tf.unregisterKernel(kernel.kernelName, kernel.backendName);
+function put(kernel: tf.KernelConfig | OwnKernel): void {
+  if (registered(kernel.kernelName)) tf.unregisterKernel(kernel.kernelName, kernel.backendName);
   tf.registerKernel(kernel);
 }

@@ -1,0 +1,99 @@
+// Our binary on the memory of a wasm backend: it reads and writes the backend's tensors where they lie.
+// SPDX-License-Identifier: Apache-2.0
+
+import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
+import type * as tf from '@tensorflow/tfjs-core';
+import {BINARY, SHARED_MEMORY_BINARY} from './binaries.js';
+
+/**
+ * A function over [0, total) that may be split: its last arguments are the beginning and the end of a part and the number of the worker
+ * that does it, for memory that each worker needs alone.
+ */
+type Splittable = (...args: number[]) => void;
+
+/** What src/wasm/assembly exports; the comments stand there. */
+interface Exports {
+  copyRows: Splittable;
+}
+
+/** What we use of the backend that its type does not name. */
+interface BackendModule {
+  asm: {memory: WebAssembly.Memory};
+  _malloc(bytes: number): number;
+  _free(address: number): void;
+}
+
+/** The binary on one backend's memory. */
+export interface OwnKernels {
+  /** The functions of the binary. */
+  readonly exports: Exports;
+  /** Among how many workers `split` may divide the work. */
+  readonly numWorkers: number;
+  /** The address of a tensor's first byte. It holds until the tensor is disposed, also when the memory grows. */
+  address(tensor: tf.TensorInfo): number;
+  /** Runs body with the address of `bytes` bytes of memory, aligned to 16 and not cleared, and frees them after it, also when it throws. */
+  withScratch<T>(bytes: number, body: (address: number) => T): T;
+  /** Runs a function over [0, total), in parts of at least `minimum`, on as many workers as there are. */
+  split(name: SplittableName, args: number[], total: number, minimum: number): void;
+}
+
+type SplittableName = {[Name in keyof Exports]: Exports[Name] extends Splittable ? Name : never}[keyof Exports];
+
+const made = new WeakMap<BackendWasm, OwnKernels | string>();
+
+/** Our binary on this backend's memory, or undefined where it cannot run: without SIMD, or on an unknown version of the backend. */
+export function ownKernels(backend: BackendWasm): OwnKernels | undefined {
+  const own = instance(backend);
+  return typeof own === 'string' ? undefined : own;
+}
+
+/** Why `ownKernels` gives nothing for this backend, in words; undefined where it does. */
+export function whyNoOwnKernels(backend: BackendWasm): string | undefined {
+  const own = instance(backend);
+  return typeof own === 'string' ? own : undefined;
+}
+
+function instance(backend: BackendWasm): OwnKernels | string {
+  let own = made.get(backend);
+  if (own === undefined) {
+    own = instantiate(backend);
+    made.set(backend, own);
+  }
+  return own;
+}
+
+function instantiate(backend: BackendWasm): OwnKernels | string {
+  const module = (backend as unknown as {wasm?: Partial<BackendModule>}).wasm;
+  const memory = module?.asm?.memory;
+  if (!(memory instanceof WebAssembly.Memory)) return 'the backend has no memory at backend.wasm.asm.memory';
+  const isShared = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
+  const bytes = Uint8Array.from(atob(isShared ? SHARED_MEMORY_BINARY : BINARY), character => character.charCodeAt(0));
+  if (!WebAssembly.validate(bytes)) return 'this engine has no WebAssembly SIMD';
+  const {_malloc: allocate, _free: free} = module as BackendModule;
+  if (typeof allocate !== 'function' || typeof free !== 'function') return 'the backend has no _malloc and _free';
+
+  const exports = new WebAssembly.Instance(new WebAssembly.Module(bytes), {env: {memory}})
+    .exports as unknown as Exports;
+  return {
+    exports,
+    numWorkers: 1,
+    address(tensor) {
+      const address = backend.getMemoryOffset(tensor.dataId);
+      // Out of memory the backend gives a tensor the address 0 and says nothing.
+      if (!address && tensor.shape.every(length => length > 0)) throw new Error('tfjs-moe/wasm: out of memory.');
+      return address;
+    },
+    withScratch(size, body) {
+      const start = allocate(size + 15) >>> 0;
+      if (start === 0) throw new Error(`tfjs-moe/wasm: out of memory, ${size} bytes more were needed.`);
+      try {
+        return body(((start + 15) & ~15) >>> 0);
+      } finally {
+        free(start);
+      }
+    },
+    split(name, args, total) {
+      if (total > 0) exports[name](...args, 0, total, 0);
+    },
+  };
+}
