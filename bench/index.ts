@@ -4,6 +4,7 @@ import {Command, Option} from 'commander';
 import {BACKEND_CHOICES} from 'tfjs-moe/node';
 import {wholeNumber} from '../examples/shared/options.js';
 import {benchEstimators} from './estimators.js';
+import {benchWasmKernels} from './wasm-kernels.js';
 
 const program = new Command('bench').description('Measures ratios of times within one run, the variants interleaved.');
 program
@@ -13,4 +14,11 @@ program
   .option('--rounds <count>', 'how often each variant is timed', wholeNumber(1), 60)
   .option('--json', 'end with one line of JSON', false)
   .action(benchEstimators);
+program
+  .command('wasm-kernels')
+  .description('training on wasm with the kernels of tfjs-moe/wasm, over the stock backend')
+  .option('--rounds <count>', 'how often each variant is timed', wholeNumber(1), 15)
+  .option('--threads <count>', 'how many threads to compare with one', wholeNumber(2), 2)
+  .option('--json', 'end with one line of JSON', false)
+  .action(benchWasmKernels);
 await program.parseAsync();

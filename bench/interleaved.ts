@@ -18,20 +18,24 @@ export function medianRatio(over: readonly number[], under: readonly number[]): 
  * @param variants By name. They must not return before their work is done.
  * @param rounds How many rounds count; a fifth as many run before, to warm up.
  * @param calls Calls of a variant that are timed as one.
+ * @param before Called before a variant's turn, out of its time.
  * @returns The milliseconds of a call in each round, by name.
  */
-export function interleaved(
-  variants: Record<string, () => void>,
+export function interleaved<Name extends string>(
+  variants: Record<Name, () => void>,
   rounds: number,
   calls: number,
-): Record<string, number[]> {
-  const times: Record<string, number[]> = Object.fromEntries(Object.keys(variants).map(name => [name, []]));
+  before: (name: Name) => void = () => {},
+): Record<Name, number[]> {
+  const names = Object.keys(variants) as Name[];
+  const times = Object.fromEntries(names.map(name => [name, []])) as unknown as Record<Name, number[]>;
   for (let round = -Math.ceil(rounds / 5); round < rounds; ++round) {
-    for (const [name, variant] of Object.entries(variants)) {
+    for (const name of names) {
+      before(name);
       const start = performance.now();
-      for (let call = 0; call < calls; ++call) variant();
+      for (let call = 0; call < calls; ++call) variants[name]();
       const elapsed = (performance.now() - start) / calls;
-      if (round >= 0) times[name]!.push(elapsed);
+      if (round >= 0) times[name].push(elapsed);
     }
   }
   return times;

@@ -7,8 +7,9 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import {Command, Option} from 'commander';
 import {ESTIMATOR_ALIASES, ESTIMATORS, type EstimatorAlias, type EstimatorName} from 'tfjs-moe/estimators';
 import 'tfjs-moe/layers'; // registers the layers, so that a saved model can be loaded
-import {type BackendName, fileSystem, useBackend, ValueError} from 'tfjs-moe/node';
+import {type BackendName, fileSystem, ValueError} from 'tfjs-moe/node';
 import {loadMnist, type Mnist} from '../data/mnist.js';
+import {startBackend} from '../shared/backend.js';
 import {saveChart} from '../shared/charts.js';
 import {checkSameSettings, loadCheckpoint, type SavedCheckpoint} from '../shared/checkpoint.js';
 import {type Interrupt, listenForInterrupt} from '../shared/interrupt.js';
@@ -138,7 +139,7 @@ async function prepare(
   const chosen: Options = saved ? {...options, ...toOptions(saved), ...given} : options;
   const data = await loadMnist({...chosen, environment: !saved, report: line => console.log(line)});
   console.log(data.source);
-  const backend = await useBackend(chosen.backend);
+  const backend = await startBackend(chosen);
   const settings: Settings = {
     estimator: resolveAlias(chosen.estimator),
     temperature: chosen.temperature,
@@ -150,6 +151,7 @@ async function prepare(
     learningRate: chosen.learningRate,
     seed: chosen.seed,
     backend,
+    trainingKernels: backend === 'wasm' && chosen.trainingKernels,
     data: data.source,
     dataDir: data.folder ?? null,
     download: chosen.download ?? false,
@@ -269,7 +271,7 @@ async function evaluateSaved(folder: string, options: Options): Promise<void> {
     report: line => console.log(line),
   });
   console.log(data.source);
-  await useBackend(options.backend);
+  await startBackend(options);
   const modelFolder = existsSync(join(folder, RUN_FILES.model)) ? join(folder, RUN_FILES.model) : folder;
   const network = withParts(await tfl.loadLayersModel(fileSystem(modelFolder)));
   const found = await evaluate(network, data.test);

@@ -19,6 +19,8 @@ export interface Settings {
   seed: number;
   /** The backend that computes, as useBackend named it. */
   backend: string;
+  /** The kernels of tfjs-moe/wasm compute, whose sums round otherwise than those of tfjs. */
+  trainingKernels: boolean;
   /** Where the digits came from. */
   data: string;
   dataDir: string | null;

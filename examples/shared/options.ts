@@ -1,12 +1,12 @@
 // The options that every program has, and how the text of an option becomes a checked value.
 // SPDX-License-Identifier: Apache-2.0
 import {type Command, InvalidArgumentError, Option} from 'commander';
-import {BACKEND_CHOICES, type BackendName} from 'tfjs-moe/node';
+import {BACKEND_CHOICES} from 'tfjs-moe/node';
+import type {BackendOptions} from './backend.js';
 
 /** Options of every program. */
-export interface CommonOptions {
+export interface CommonOptions extends BackendOptions {
   seed: number;
-  backend: 'auto' | BackendName;
   output: string;
   resume?: true;
   overwrite?: true;
@@ -17,6 +17,8 @@ export function addCommonOptions(command: Command, defaults: {output: string}): 
   return command
     .option('--seed <n>', 'seed of every random choice of the run', wholeNumber(0), 0)
     .addOption(new Option('--backend <name>', 'what computes').choices(BACKEND_CHOICES).default('auto'))
+    .option('--threads <n>', 'how many threads the backend wasm may use', wholeNumber(1), 1)
+    .option('--no-training-kernels', 'leave the kernels of the backend wasm as tfjs has them: slower, for comparison')
     .option('--output <folder>', 'where the results go', defaults.output)
     .addOption(new Option('--resume', 'go on with the run in the output folder').conflicts('overwrite'))
     .option('--overwrite', 'replace the run in the output folder');

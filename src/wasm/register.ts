@@ -5,6 +5,7 @@ import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {ValueError} from '../errors.js';
 import {batchMatMulWith} from './batch-mat-mul.js';
+import {describeDifference} from './check-backend.js';
 import {fusedMatMulWith} from './fused-mat-mul.js';
 import {whyNoOwnKernels} from './own-kernels.js';
 import {rememberRightOperands, type SafeRightOperand} from './right-operands.js';
@@ -33,7 +34,10 @@ interface OwnKernel extends tf.KernelConfig {
 export interface WasmTrainingKernels {
   /** The names of all kernels of ours that are registered now, sorted. */
   kernels: string[];
-  /** Why our own binary is not used, in words; undefined where it is. Without it fewer kernels are registered, and they are slower. */
+  /**
+   * What keeps our kernels from their best, in words; undefined where nothing does. Without WebAssembly SIMD there are fewer of them, and
+   * they are slower; on a version of the backend that keeps its tensors otherwise than ours expect there are none.
+   */
   notice: string | undefined;
 }
 
@@ -44,7 +48,7 @@ export interface WasmTrainingKernels {
  *
  * Call it once `await tf.setBackend('wasm')` is done and before the first product; a second call does nothing.
  *
- * @returns What is registered now.
+ * @returns What is registered now. A notice is also given as a warning of tfjs, which production mode silences.
  * @throws ValueError if the active backend is not wasm.
  */
 export function registerWasmTrainingKernels(): WasmTrainingKernels {
@@ -55,7 +59,16 @@ export function registerWasmTrainingKernels(): WasmTrainingKernels {
         "Import '@tensorflow/tfjs-backend-wasm' and call await tf.setBackend('wasm') first.",
     );
   }
-  const notice = whyNoOwnKernels(tf.backend() as BackendWasm);
+  const backend = tf.backend() as BackendWasm;
+  const difference = describeDifference(backend);
+  if (difference !== undefined) {
+    const notice = `this version of @tensorflow/tfjs-backend-wasm is not one that the kernels know: ${difference}`;
+    tf.backend_util.warn(`registerWasmTrainingKernels: ${notice}. The stock kernels stay in place.`);
+    return {kernels: ownNames(), notice};
+  }
+  const notice = whyNoOwnKernels(backend);
+  if (notice !== undefined)
+    tf.backend_util.warn(`registerWasmTrainingKernels: ${notice}. Fewer and slower kernels are registered.`);
   const safeRightOperand = rememberRightOperands();
   for (const [name, make] of Object.entries(REPLACEMENTS)) {
     const stock = registered(name);

@@ -7,8 +7,17 @@ import {afterEach, beforeEach, describe, expect, test, vi} from 'vitest';
 import {ValueError} from '../../src/errors.js';
 import {registerWasmTrainingKernels, unregisterWasmTrainingKernels} from '../../src/wasm/index.js';
 
-const NAMES = ['BatchMatMul', '_FusedMatMul'];
-const registered = () => NAMES.map(name => tf.getKernel(name, 'wasm').kernelFunc);
+/** Every kernel of the backend, by name. */
+const registered = () => new Map(tf.getKernelsForBackend('wasm').map(kernel => [kernel.kernelName, kernel]));
+
+/** A name under which the backend has no kernel and ours is one. */
+const SUPPLIED = 'UnsortedSegmentSum';
+
+/** The insides of the backend that the kernels rely on. */
+interface Backend {
+  wasm: {asm: {memory?: WebAssembly.Memory}; _malloc?: unknown};
+  getMemoryOffset(dataId: object): number;
+}
 
 describe('registerWasmTrainingKernels', () => {
   beforeEach(async () => {
@@ -16,24 +25,38 @@ describe('registerWasmTrainingKernels', () => {
   });
   afterEach(() => unregisterWasmTrainingKernels());
 
-  test('each kernel is replaced, and the stock one comes back', () => {
+  test('what is reported is what has changed in the registry, and unregistering brings back the very same kernels', () => {
     const stock = registered();
-    registerWasmTrainingKernels();
-    registered().forEach((kernel, i) => {
-      expect(kernel).not.toBe(stock[i]);
-    });
+    const {kernels, notice} = registerWasmTrainingKernels();
+    const ours = registered();
+    expect(kernels).toEqual([...ours.keys()].filter(name => ours.get(name) !== stock.get(name)).sort());
+    expect(kernels).toEqual(expect.arrayContaining(['BatchMatMul', '_FusedMatMul', SUPPLIED]));
+    expect(notice).toBeUndefined();
     unregisterWasmTrainingKernels();
     expect(registered()).toEqual(stock);
   });
 
   test('a second call changes nothing, and one call undoes both', () => {
     const stock = registered();
-    registerWasmTrainingKernels();
+    const first = registerWasmTrainingKernels();
     const ours = registered();
-    registerWasmTrainingKernels();
+    expect(registerWasmTrainingKernels()).toEqual(first);
     expect(registered()).toEqual(ours);
     unregisterWasmTrainingKernels();
     expect(registered()).toEqual(stock);
+  });
+
+  test('a kernel that the backend lacks today and has one day is left alone', () => {
+    const future: tf.KernelConfig = {kernelName: SUPPLIED, backendName: 'wasm', kernelFunc: ({inputs}) => inputs.x!};
+    tf.registerKernel(future);
+    try {
+      expect(registerWasmTrainingKernels().kernels).not.toContain(SUPPLIED);
+      expect(tf.getKernel(SUPPLIED, 'wasm')).toBe(future);
+      unregisterWasmTrainingKernels();
+      expect(tf.getKernel(SUPPLIED, 'wasm')).toBe(future);
+    } finally {
+      tf.unregisterKernel(SUPPLIED, 'wasm');
+    }
   });
 
   test('unregistering twice, or with nothing registered, does nothing', () => {
@@ -65,6 +88,87 @@ describe('registerWasmTrainingKernels', () => {
     const product = tf.matMul(tf.tensor2d([1, 2, 3, 4], [2, 2]), tf.ones([2, 1]), true);
     expect([...(await product.data())]).toEqual([4, 6]);
     product.dispose();
+  });
+
+  describe('on a backend that keeps its tensors otherwise', () => {
+    afterEach(() => vi.restoreAllMocks());
+
+    /** Changes of the backend's insides, each undone afterwards, and what is said of it. */
+    const changes: [string, (backend: Backend) => () => void][] = [
+      [
+        'it has no memory at wasm.asm.memory',
+        ({wasm}) => {
+          const {asm} = wasm;
+          wasm.asm = {};
+          return () => Object.assign(wasm, {asm});
+        },
+      ],
+      [
+        'it has no allocator at wasm._malloc and wasm._free',
+        ({wasm}) => {
+          const {_malloc} = wasm;
+          wasm._malloc = undefined;
+          return () => Object.assign(wasm, {_malloc});
+        },
+      ],
+      [
+        'it has no function getMemoryOffset',
+        backend => {
+          Object.assign(backend, {getMemoryOffset: undefined}); // hides the method of the class
+          return () => Reflect.deleteProperty(backend, 'getMemoryOffset');
+        },
+      ],
+      [
+        'a tensor is not where getMemoryOffset says',
+        backend => {
+          const place = backend.getMemoryOffset.bind(backend);
+          const spy = vi.spyOn(backend, 'getMemoryOffset').mockImplementation(dataId => place(dataId) + 4);
+          return () => spy.mockRestore();
+        },
+      ],
+    ];
+    test.each(changes)('the stock kernels stay in place, and a notice says: %s', (difference, change) => {
+      const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+      const stock = registered();
+      const undo = change(tf.backend() as unknown as Backend);
+      try {
+        const {kernels, notice} = registerWasmTrainingKernels();
+        expect(kernels).toEqual([]);
+        expect(notice).toBe(
+          `this version of @tensorflow/tfjs-backend-wasm is not one that the kernels know: ${difference}`,
+        );
+        expect(registered()).toEqual(stock);
+      } finally {
+        undo();
+      }
+      expect(warn).toHaveBeenCalledExactlyOnceWith(expect.stringContaining(difference));
+    });
+  });
+
+  test('without WebAssembly SIMD fewer kernels are registered, and a notice says so', async () => {
+    const {kernels: all} = registerWasmTrainingKernels();
+    unregisterWasmTrainingKernels();
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    const validate = vi.spyOn(WebAssembly, 'validate').mockReturnValue(false);
+    const wasmFactory = tf.findBackendFactory('wasm');
+    await tf.setBackend('cpu');
+    tf.removeBackend('wasm');
+    tf.registerBackend('wasm', wasmFactory, 2);
+    try {
+      await tf.setBackend('wasm');
+      const {kernels, notice} = registerWasmTrainingKernels();
+      expect(notice).toBe('this engine has no WebAssembly SIMD');
+      expect(all).toEqual(expect.arrayContaining(kernels));
+      expect(kernels).toEqual(expect.arrayContaining(['BatchMatMul', '_FusedMatMul', SUPPLIED]));
+      expect(kernels.length).toBeLessThan(all.length);
+      expect(warn).toHaveBeenCalledExactlyOnceWith(expect.stringContaining(notice!));
+    } finally {
+      vi.restoreAllMocks();
+      validate.mockRestore();
+      await tf.setBackend('cpu');
+      tf.removeBackend('wasm');
+      tf.registerBackend('wasm', wasmFactory, 2);
+    }
   });
 
   test('another backend is refused in words', async () => {
