@@ -6,6 +6,14 @@ import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 /** The functions of the backend that we call. */
 const METHODS = ['makeOutput', 'typedArrayFromHeap', 'getMemoryOffset', 'disposeData', 'incRef', 'refCount'] as const;
 
+/** The module below it, as far as we use it; with threads its memory stands in another place. */
+interface Module {
+  asm?: {memory?: unknown};
+  wasmMemory?: unknown;
+  _malloc?: unknown;
+  _free?: unknown;
+}
+
 /**
  * Compares a backend with what we rely on: its functions, its memory and its allocator, and that a tensor written through the one is
  * read back through the other.
@@ -15,8 +23,8 @@ const METHODS = ['makeOutput', 'typedArrayFromHeap', 'getMemoryOffset', 'dispose
 export function describeDifference(backend: BackendWasm): string | undefined {
   const missing = METHODS.find(name => typeof backend[name] !== 'function');
   if (missing) return `it has no function ${missing}`;
-  const module = (backend as unknown as {wasm?: {asm?: {memory?: unknown}; _malloc?: unknown; _free?: unknown}}).wasm;
-  const memory = module?.asm?.memory;
+  const module = (backend as unknown as {wasm?: Module}).wasm;
+  const memory = module?.asm?.memory ?? module?.wasmMemory;
   if (!(memory instanceof WebAssembly.Memory)) return 'it has no memory at wasm.asm.memory';
   if (typeof module?._malloc !== 'function' || typeof module._free !== 'function') {
     return 'it has no allocator at wasm._malloc and wasm._free';

@@ -4,6 +4,7 @@
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import type * as tf from '@tensorflow/tfjs-core';
 import {BINARY, SHARED_MEMORY_BINARY} from './binaries.js';
+import {threadPoolOf} from './thread-pool.js';
 
 /**
  * A function over [0, total) that may be split: its last arguments are the beginning and the end of a part and the number of the worker
@@ -18,7 +19,9 @@ interface Exports {
 
 /** What we use of the backend that its type does not name. */
 interface BackendModule {
-  asm: {memory: WebAssembly.Memory};
+  asm: {memory?: WebAssembly.Memory};
+  /** Where the build with threads has its memory. */
+  wasmMemory?: WebAssembly.Memory;
   _malloc(bytes: number): number;
   _free(address: number): void;
 }
@@ -64,7 +67,7 @@ function instance(backend: BackendWasm): OwnKernels | string {
 
 function instantiate(backend: BackendWasm): OwnKernels | string {
   const module = (backend as unknown as {wasm?: Partial<BackendModule>}).wasm;
-  const memory = module?.asm?.memory;
+  const memory = module?.asm?.memory ?? module?.wasmMemory;
   if (!(memory instanceof WebAssembly.Memory)) return 'the backend has no memory at backend.wasm.asm.memory';
   const isShared = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
   const bytes = Uint8Array.from(atob(isShared ? SHARED_MEMORY_BINARY : BINARY), character => character.charCodeAt(0));
@@ -72,11 +75,12 @@ function instantiate(backend: BackendWasm): OwnKernels | string {
   const {_malloc: allocate, _free: free} = module as BackendModule;
   if (typeof allocate !== 'function' || typeof free !== 'function') return 'the backend has no _malloc and _free';
 
+  const pool = threadPoolOf(memory);
   const exports = new WebAssembly.Instance(new WebAssembly.Module(bytes), {env: {memory}})
     .exports as unknown as Exports;
   return {
     exports,
-    numWorkers: 1,
+    numWorkers: pool?.numThreads ?? 1,
     address(tensor) {
       const address = backend.getMemoryOffset(tensor.dataId);
       // Out of memory the backend gives a tensor the address 0 and says nothing.
@@ -92,8 +96,8 @@ function instantiate(backend: BackendWasm): OwnKernels | string {
         free(start);
       }
     },
-    split(name, args, total) {
-      if (total > 0) exports[name](...args, 0, total, 0);
+    split(name, args, total, minimum) {
+      if (total > 0 && !pool?.run(name, exports[name], args, total, minimum)) exports[name](...args, 0, total, 0);
     },
   };
 }
