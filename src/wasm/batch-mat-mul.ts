@@ -1,10 +1,13 @@
-// BatchMatMul for wasm: any product as explicit transposes and untransposed 2-D products, the only ones that the stock kernel does fast.
+// BatchMatMul for wasm: any product by our own binary; without it as explicit transposes and untransposed 2-D products, the only ones that
+// the stock kernel does fast.
 // SPDX-License-Identifier: Apache-2.0
 
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {type Own, reshape, transposeMatrices, withIntermediates} from './kernel-calls.js';
 import {indexPairs, type Multiply, multiplyBatch, type Product} from './matrix-batch.js';
+import {ownKernels} from './own-kernels.js';
+import {ownMatMul} from './own-mat-mul.js';
 import type {SafeRightOperand} from './right-operands.js';
 
 /**
@@ -19,7 +22,7 @@ const SMALL_PRODUCT = 32 ** 3;
  * Three results differ from the stock kernel's, all wrong there: a contraction over a zero-length axis is zero, batch axes broadcast when
  * both sides have some ([2, 1] with [1, 3]), and a reshaped right operand is multiplied by its own shape.
  *
- * @param stock The stock kernel: it does the 2-D products.
+ * @param stock The stock kernel: it does the 2-D products where our binary cannot run.
  * @param safeRightOperand Shared by all kernels that hand the stock ones a right operand.
  */
 export function batchMatMulWith(stock: tf.KernelConfig, safeRightOperand: SafeRightOperand): tf.KernelFunc {
@@ -50,6 +53,8 @@ export function batchMatMulWith(stock: tf.KernelConfig, safeRightOperand: SafeRi
         transposeA,
         transposeB,
       };
+      const binary = ownKernels(backend);
+      if (binary) return ownMatMul(backend, binary, product, indexPairs(batchA, batchB, batch));
       const multiply: Multiply = (left, right) =>
         callStock(stock, backend, {
           a: left,

@@ -43,6 +43,7 @@ export function multiplyBatch(
 
 /** For each matrix of the broadcast batch, in row-major order, the positions of its operands among those of a and of b. */
 export function indexPairs(batchA: number[], batchB: number[], batch: number[]): [number, number][] {
+  if (batch.every(length => length === 1)) return [[0, 0]];
   // An axis that is broadcast, or that an operand lacks, has stride 0.
   const strides = (shape: number[]) => {
     const missing = batch.length - shape.length;

@@ -14,7 +14,28 @@ type Splittable = (...args: number[]) => void;
 
 /** What src/wasm/assembly exports; the comments stand there. */
 interface Exports {
+  averagePoolGradient: Splittable;
+  convolve: Splittable;
+  convolveFilterGradient: Splittable;
+  depthwiseConvolve: Splittable;
+  depthwiseFilterGradient: Splittable;
+  maxPoolGradient: Splittable;
+  packFilters: Splittable;
+  packFlippedFilters: Splittable;
+  repeatNumbers: Splittable;
+  sumNumbers: Splittable;
+  copyBlocks: Splittable;
   copyRows: Splittable;
+  updateAdam: Splittable;
+  groupedMatMul: Splittable;
+  groupedMatMulGradB: Splittable;
+  matMul: Splittable;
+  matMulScratch(M: number, K: number, N: number): number;
+  findOutside(indices: number, count: number, length: number): number;
+  repeatBlocks: Splittable;
+  segmentSum: Splittable;
+  segmentSumInteger: Splittable;
+  sumAxis: Splittable;
 }
 
 /** What we use of the backend that its type does not name. */
@@ -40,7 +61,7 @@ export interface OwnKernels {
   split(name: SplittableName, args: number[], total: number, minimum: number): void;
 }
 
-type SplittableName = {[Name in keyof Exports]: Exports[Name] extends Splittable ? Name : never}[keyof Exports];
+type SplittableName = {[Name in keyof Exports]: Splittable extends Exports[Name] ? Name : never}[keyof Exports];
 
 const made = new WeakMap<BackendWasm, OwnKernels | string>();
 

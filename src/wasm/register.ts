@@ -4,23 +4,42 @@
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {ValueError} from '../errors.js';
+import {replaceAdamSteps, restoreAdamSteps} from './adam-optimizer.js';
+import {adamUpdate} from './adam-update.js';
 import {batchMatMulWith} from './batch-mat-mul.js';
 import {describeDifference} from './check-backend.js';
+import {conv2DBackpropFilter} from './conv2d-backprop-filter.js';
+import {conv2DBackpropInputWith} from './conv2d-backprop-input.js';
+import {depthwiseBackpropFilter} from './depthwise-backprop-filter.js';
+import {depthwiseBackpropInput} from './depthwise-backprop-input.js';
 import {fusedMatMulWith} from './fused-mat-mul.js';
+import {groupedMatMulGradBKernel, groupedMatMulKernel} from './grouped-mat-mul.js';
 import {whyNoOwnKernels} from './own-kernels.js';
+import {avgPoolGradWith, maxPoolGradWith} from './pool-gradients.js';
 import {rememberRightOperands, type SafeRightOperand} from './right-operands.js';
 
 /** Every kernel that we replace, and what makes ours from the stock one. */
 const REPLACEMENTS: Record<string, (stock: tf.KernelConfig, safeRightOperand: SafeRightOperand) => tf.KernelFunc> = {
+  AvgPoolGrad: avgPoolGradWith,
+  Conv2DBackpropInput: conv2DBackpropInputWith,
+  MaxPoolGrad: maxPoolGradWith,
   BatchMatMul: batchMatMulWith,
   _FusedMatMul: fusedMatMulWith,
 };
 
 /** Every kernel that the backend lacks, of an op of tfjs; where it has one by now, ours steps aside. */
-const SUPPLEMENTS: Record<string, tf.KernelFunc> = {};
+const SUPPLEMENTS: Record<string, tf.KernelFunc> = {
+  Conv2DBackpropFilter: conv2DBackpropFilter,
+  DepthwiseConv2dNativeBackpropFilter: depthwiseBackpropFilter,
+  DepthwiseConv2dNativeBackpropInput: depthwiseBackpropInput,
+};
 
 /** Kernels of ops of ours, which ask for them and do without. They need the binary and are not registered where it cannot run. */
-const FUSED: Record<string, tf.KernelFunc> = {};
+const FUSED: Record<string, tf.KernelFunc> = {
+  GroupedMatMul: groupedMatMulKernel,
+  GroupedMatMulGradB: groupedMatMulGradBKernel,
+  AdamUpdate: adamUpdate,
+};
 
 /** Under this key a kernel of ours holds the stock one, or null; the registry is the only state, so that two copies of this file agree. */
 const STOCK = Symbol.for('tfjs-moe.stock-kernel');
@@ -77,11 +96,13 @@ export function registerWasmTrainingKernels(): WasmTrainingKernels {
   for (const [name, kernelFunc] of Object.entries({...SUPPLEMENTS, ...(notice === undefined ? FUSED : {})})) {
     if (!registered(name)) put({kernelName: name, backendName: 'wasm', kernelFunc, [STOCK]: null});
   }
+  replaceAdamSteps();
   return {kernels: ownNames(), notice};
 }
 
-/** Restores the wasm backend's own kernels; does nothing where ours are not registered. */
+/** Restores the wasm backend's own kernels and the steps of Adam; does nothing where ours are not registered. */
 export function unregisterWasmTrainingKernels(): void {
+  restoreAdamSteps();
   for (const name of ownNames()) {
     const {[STOCK]: stock} = registered(name) as OwnKernel;
     if (stock) put(stock);

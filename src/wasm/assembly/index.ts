@@ -1,3 +1,16 @@
 // The functions of the binary. Addresses are bytes in the backend's memory, sizes are counts of elements; nothing here allocates or checks.
 // SPDX-License-Identifier: Apache-2.0
-export {copyRows} from './copy-rows';
+export {copyBlocks, repeatBlocks} from './copy-blocks';
+export {copyRows, findOutside} from './copy-rows';
+export {segmentSum, segmentSumInteger} from './segment-sum';
+export {sumAxis} from './sum-axis';
+export {matMul} from './mat-mul';
+export {groupedMatMul, groupedMatMulGradB} from './mat-mul-grouped';
+export {matMulScratch} from './mat-mul-product';
+export {convolve} from './convolve';
+export {depthwiseConvolve, depthwiseFilterGradient} from './depthwise';
+export {convolveFilterGradient} from './filter-gradient';
+export {packFilters, packFlippedFilters} from './pack-filters';
+export {averagePoolGradient, maxPoolGradient} from './pool-gradients';
+export {repeatNumbers, sumNumbers} from './repeat';
+export {updateAdam} from './adam-update';
