@@ -42,8 +42,6 @@ const PARTS_PER_THREAD = 4;
 /** How often a word is looked at before its reader goes to sleep. To be woken takes tens of microseconds. */
 const THREAD_SPINS = 4000;
 const CALLER_SPINS = 20_000;
-/** A thread within a part that is silent for so long, once the caller has nothing left to do, is taken for dead. */
-const PATIENCE_MILLISECONDS = 10_000;
 
 /** What a thread runs; a text, so that it needs no file that a bundler would have to know of. */
 const THREAD_PROGRAM = `
@@ -87,18 +85,25 @@ export function threadPoolOf(memory: WebAssembly.Memory): ThreadPool | undefined
   return pools.get(memory);
 }
 
+/** What a pool is made of. */
+export interface ThreadPoolParts {
+  /** Makes a `Worker` of `node:worker_threads` that runs a program, with its `workerData`. */
+  start(program: string, workerData: object): Worker;
+  /** The binary; it imports its memory as env.memory and keeps nothing of its own in it. */
+  module: WebAssembly.Module;
+  /** A shared memory. */
+  memory: WebAssembly.Memory;
+  /** How many threads there are to be with the caller's. */
+  numThreads: number;
+  /** Milliseconds after which a thread that is silent within a part, while the caller has nothing left to do, is taken for dead. */
+  patience?: number;
+}
+
 /**
- * Starts numThreads - 1 threads on a shared memory. None of them keeps the process from ending. They need the caller to return to its
- * event loop for nothing: a thread takes part as soon as it has started.
- *
- * @param start Makes a `Worker` of `node:worker_threads` from a program; its `workerData` is the second argument.
+ * Starts numThreads - 1 threads, which `threadPoolOf` finds by the memory. None of them keeps the process from ending. A thread takes
+ * part as soon as it has started; it does not need the caller to return to the event loop for it.
  */
-export function startThreadPool(
-  start: (program: string, workerData: object) => Worker,
-  module: WebAssembly.Module,
-  memory: WebAssembly.Memory,
-  numThreads: number,
-): ThreadPool {
+export function startThreadPool({start, module, memory, numThreads, patience = 10_000}: ThreadPoolParts): ThreadPool {
   const control = new SharedArrayBuffer(ARGS_OFFSET + MAX_ARGS * Float64Array.BYTES_PER_ELEMENT);
   const words = new Int32Array(control);
   const numbers = new Float64Array(control, ARGS_OFFSET);
@@ -118,7 +123,7 @@ export function startThreadPool(
     Atomics.or(words, ACTIVE, CLOSED);
     for (let i = 0; i < CALLER_SPINS && Atomics.load(words, ACTIVE) !== CLOSED; ++i);
     for (let active = Atomics.load(words, ACTIVE); active !== CLOSED; active = Atomics.load(words, ACTIVE)) {
-      if (Atomics.wait(words, ACTIVE, active, PATIENCE_MILLISECONDS) === 'timed-out') return false;
+      if (Atomics.wait(words, ACTIVE, active, patience) === 'timed-out') return false;
     }
     return true;
   };

@@ -165,5 +165,5 @@ async function startOwnThreads(memory: WebAssembly.Memory, numThreads: number, N
   const module = await WebAssembly.compile(bytes);
   const start = (program: string, workerData: object) =>
     new NodeWorker(program, {eval: true, execArgv: [], workerData});
-  return startThreadPool(start, module, memory, numThreads);
+  return startThreadPool({start, module, memory, numThreads});
 }
