@@ -27,6 +27,7 @@ export type {AuxiliaryLossWeights} from './layers/router-loss.js';
 export type {RouterMetrics} from './layers/router-metrics.js';
 export {resetRouterMetrics, routerMetrics} from './layers/router-metrics.js';
 export type {Initializer, InitializerIdentifier, LayerArgs, SavedInitializer} from './layers/tfjs-types.js';
+export {groupedMatMul} from './ops/grouped-mat-mul.js';
 export type {RandomSource} from './random/random-source.js';
 export {seeded, unseeded} from './random/random-source.js';
 export {batchEntropy, entropyLoss, mutualInformation, tokenEntropy} from './router/entropy.js';

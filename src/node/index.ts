@@ -4,5 +4,5 @@ import '../register-gradients.js';
 
 export {ValueError} from '../errors.js';
 export {fileSystem} from './file-system.js';
-export {BACKEND_CHOICES, type BackendName, useBackend} from './use-backend.js';
+export {BACKEND_CHOICES, type BackendName, type UseBackendOptions, useBackend} from './use-backend.js';
 export {writeAtomically} from './write-atomically.js';

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import '../register-gradients.js';
 
+export {groupedMatMul} from '../ops/grouped-mat-mul.js';
 export {type RandomSource, seeded, unseeded} from '../random/random-source.js';
 export {batchEntropy, entropyLoss, mutualInformation, tokenEntropy} from './entropy.js';
 export {importanceLoss} from './importance-loss.js';

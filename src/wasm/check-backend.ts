@@ -14,6 +14,15 @@ interface Module {
   _free?: unknown;
 }
 
+/** What we use of the backend that its type does not name. */
+interface BackendModule {
+  /** What the backend's binary exports; with threads the memory is made outside and stands beside it. */
+  asm?: {memory?: unknown};
+  wasmMemory?: unknown;
+  _malloc?: unknown;
+  _free?: unknown;
+}
+
 /**
  * Compares a backend with what we rely on: its functions, its memory and its allocator, and that a tensor written through the one is
  * read back through the other.
@@ -23,10 +32,10 @@ interface Module {
 export function describeDifference(backend: BackendWasm): string | undefined {
   const missing = METHODS.find(name => typeof backend[name] !== 'function');
   if (missing) return `it has no function ${missing}`;
-  const module = (backend as unknown as {wasm?: Module}).wasm;
-  const memory = module?.asm?.memory ?? module?.wasmMemory;
-  if (!(memory instanceof WebAssembly.Memory)) return 'it has no memory at wasm.asm.memory';
-  if (typeof module?._malloc !== 'function' || typeof module._free !== 'function') {
+  const {wasm} = backend as unknown as {wasm?: BackendModule};
+  const memory = wasm?.asm?.memory ?? wasm?.wasmMemory;
+  if (!(memory instanceof WebAssembly.Memory)) return 'it has no memory at wasm.asm.memory or wasm.wasmMemory';
+  if (typeof wasm?._malloc !== 'function' || typeof wasm._free !== 'function') {
     return 'it has no allocator at wasm._malloc and wasm._free';
   }
 

@@ -96,7 +96,7 @@ describe('registerWasmTrainingKernels', () => {
     /** Changes of the backend's insides, each undone afterwards, and what is said of it. */
     const changes: [string, (backend: Backend) => () => void][] = [
       [
-        'it has no memory at wasm.asm.memory',
+        'it has no memory at wasm.asm.memory or wasm.wasmMemory',
         ({wasm}) => {
           const {asm} = wasm;
           wasm.asm = {};
