@@ -8,15 +8,23 @@ import {replaceAdamSteps, restoreAdamSteps} from './adam-optimizer.js';
 import {adamUpdate} from './adam-update.js';
 import {batchMatMulWith} from './batch-mat-mul.js';
 import {describeDifference} from './check-backend.js';
+import {concatWith} from './concat.js';
+import {einsum} from './einsum.js';
 import {conv2DBackpropFilter} from './conv2d-backprop-filter.js';
 import {conv2DBackpropInputWith} from './conv2d-backprop-input.js';
 import {depthwiseBackpropFilter} from './depthwise-backprop-filter.js';
 import {depthwiseBackpropInput} from './depthwise-backprop-input.js';
 import {fusedMatMulWith} from './fused-mat-mul.js';
+import {gatherWith} from './gather.js';
 import {groupedMatMulGradBKernel, groupedMatMulKernel} from './grouped-mat-mul.js';
 import {whyNoOwnKernels} from './own-kernels.js';
 import {avgPoolGradWith, maxPoolGradWith} from './pool-gradients.js';
+import {meanWith, overEmptyAxes, sumWith} from './reductions.js';
+import {reverseWith} from './reverse.js';
 import {rememberRightOperands, type SafeRightOperand} from './right-operands.js';
+import {sliceWith, splitWith, unpackWith} from './slice.js';
+import {tileWith} from './tile.js';
+import {unsortedSegmentSum} from './unsorted-segment-sum.js';
 
 /** Every kernel that we replace, and what makes ours from the stock one. */
 const REPLACEMENTS: Record<string, (stock: tf.KernelConfig, safeRightOperand: SafeRightOperand) => tf.KernelFunc> = {
@@ -25,10 +33,24 @@ const REPLACEMENTS: Record<string, (stock: tf.KernelConfig, safeRightOperand: Sa
   MaxPoolGrad: maxPoolGradWith,
   BatchMatMul: batchMatMulWith,
   _FusedMatMul: fusedMatMulWith,
+  Concat: concatWith,
+  GatherV2: gatherWith,
+  Max: stock => overEmptyAxes(stock, dtype => (dtype === 'float32' ? Number.NaN : 0)),
+  Mean: meanWith,
+  Min: stock => overEmptyAxes(stock, dtype => (dtype === 'float32' ? Number.NaN : 0)),
+  Prod: stock => overEmptyAxes(stock, () => 1),
+  Reverse: reverseWith,
+  Slice: sliceWith,
+  SplitV: splitWith,
+  Sum: sumWith,
+  Tile: tileWith,
+  Unpack: unpackWith,
 };
 
 /** Every kernel that the backend lacks, of an op of tfjs; where it has one by now, ours steps aside. */
 const SUPPLEMENTS: Record<string, tf.KernelFunc> = {
+  Einsum: einsum,
+  UnsortedSegmentSum: unsortedSegmentSum,
   Conv2DBackpropFilter: conv2DBackpropFilter,
   DepthwiseConv2dNativeBackpropFilter: depthwiseBackpropFilter,
   DepthwiseConv2dNativeBackpropInput: depthwiseBackpropInput,
