@@ -1,6 +1,7 @@
 // Rows in groups, each group times a matrix of its own: the experts' layers of a mixture, in one op.
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
+import {hasKernel, runKernel} from './fused-kernel.js';
 import {checkGroups} from './group-sizes.js';
 
 /**
@@ -14,6 +15,9 @@ import {checkGroups} from './group-sizes.js';
  * @param groupSizes How many rows each group has; 0 is allowed.
  * @returns float32 [rows, columns], owned by the caller.
  * @throws ValueError if the shapes do not fit or groupSizes are not whole numbers of at least 0 that sum to the rows.
+ * @example
+ * // Two rows for the first matrix, none for the second and one for the third.
+ * groupedMatMul(tf.ones([3, 4]), tf.ones([3, 4, 5]), [2, 0, 1]).shape; // => [3, 5]
  */
 export function groupedMatMul(a: tf.Tensor2D, b: tf.Tensor3D, groupSizes: ArrayLike<number>): tf.Tensor2D {
   checkGroups('groupedMatMul', a, b, groupSizes);
@@ -33,19 +37,19 @@ export function groupedMatMul(a: tf.Tensor2D, b: tf.Tensor3D, groupSizes: ArrayL
 
 /** Rows of group e times b[e], or times its transpose. */
 function product(a: tf.Tensor2D, b: tf.Tensor3D, groupSizes: number[], transposeB: boolean): tf.Tensor2D {
-  if (hasKernel('GroupedMatMul')) return runKernel('GroupedMatMul', {a, b}, {groupSizes, transposeB});
+  if (hasKernel('GroupedMatMul')) return runKernel('GroupedMatMul', {a, b}, {groupSizes, transposeB})[0] as tf.Tensor2D;
   return tf.tidy(() => {
-    const columns = b.shape[transposeB ? 1 : 2];
+    if (!isSummed(a, b)) return tf.zeros([a.shape[0], b.shape[transposeB ? 1 : 2]]);
     const parts = groups(groupSizes).map(([group, start, size]) =>
       tf.matMul<tf.Tensor2D>(tf.slice(a, [start, 0], [size, -1]), matrixOf(b, group), false, transposeB),
     );
-    return parts.length > 0 && isSummed(a, b) ? tf.concat2d(parts, 0) : tf.zeros([a.shape[0], columns]);
+    return tf.concat2d(parts, 0);
   });
 }
 
 /** (Rows of group e of a)' (rows of group e of dy) for each e, [groups, inner, columns]. */
 function gradientOfMatrices(a: tf.Tensor2D, dy: tf.Tensor2D, groupSizes: number[]): tf.Tensor3D {
-  if (hasKernel('GroupedMatMulGradB')) return runKernel('GroupedMatMulGradB', {a, dy}, {groupSizes});
+  if (hasKernel('GroupedMatMulGradB')) return runKernel('GroupedMatMulGradB', {a, dy}, {groupSizes})[0] as tf.Tensor3D;
   return tf.tidy(() => {
     const shape: [number, number, number] = [groupSizes.length, a.shape[1], dy.shape[1]];
     if (shape.includes(0)) return tf.zeros(shape);
@@ -79,12 +83,4 @@ function matrixOf(b: tf.Tensor3D, group: number): tf.Tensor2D {
 /** Whether there is anything to sum: a product over an axis of length zero would be left to the memory's old content on some backends. */
 function isSummed(a: tf.Tensor, b: tf.Tensor): boolean {
   return a.size > 0 && b.size > 0;
-}
-
-function hasKernel(name: string): boolean {
-  return tf.getKernel(name, tf.getBackend()) !== undefined;
-}
-
-function runKernel<T extends tf.Tensor>(name: string, inputs: tf.NamedTensorMap, attrs: object): T {
-  return tf.engine().runKernel(name, inputs, attrs as tf.NamedAttrMap) as T;
 }

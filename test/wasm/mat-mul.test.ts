@@ -1,68 +1,11 @@
 // The matrix products of the wasm kernels, against a slow loop in float64.
 // SPDX-License-Identifier: Apache-2.0
-import '@tensorflow/tfjs-layers';
-import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import {afterAll, afterEach, beforeAll, beforeEach, describe, expect, test} from 'vitest';
-import {registerWasmTrainingKernels, unregisterWasmTrainingKernels} from '../../src/wasm/index.js';
+import {describe, expect, test} from 'vitest';
+import {exactTensor, FLAGS, operand, slowMatMul} from '../support/slow-mat-mul.js';
+import {withAndWithoutBinary} from '../support/with-and-without-binary.js';
 
-const FLAGS = [
-  [false, false],
-  [false, true],
-  [true, false],
-  [true, true],
-] as const;
-
-/** Entries are multiples of 1/8 within [-1, 1): products and sums of up to 2 ** 17 of them are exact in float32, so that no tolerance is needed. */
-function matrix(shape: number[], seed: number): tf.Tensor {
-  let state = seed;
-  const values = Float32Array.from({length: tf.util.sizeFromShape(shape)}, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0; // the generator of Numerical Recipes; its high bits are good enough
-    return (state >>> 28) / 8 - 1;
-  });
-  return tf.tensor(values, shape, 'float32');
-}
-
-/** What the product should be: one loop over every index, broadcasting as NumPy does. */
-async function slowMatMul(a: tf.Tensor, b: tf.Tensor, transposeA: boolean, transposeB: boolean): Promise<number[]> {
-  const [valuesA, valuesB] = [await a.data(), await b.data()];
-  const batch = tf.broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
-  const at = (x: tf.Tensor, values: ArrayLike<number>, location: number[], row: number, column: number) => {
-    const own = location.slice(batch.length - (x.rank - 2)).map((i, axis) => (x.shape[axis] === 1 ? 0 : i));
-    return values[[...own, row, column].reduce((flat, i, axis) => flat * x.shape[axis]! + i, 0)]!;
-  };
-  const [M, K] = transposeA ? [a.shape.at(-1)!, a.shape.at(-2)!] : [a.shape.at(-2)!, a.shape.at(-1)!];
-  const N = transposeB ? b.shape.at(-2)! : b.shape.at(-1)!;
-  const result: number[] = [];
-  for (let i = 0; i < tf.util.sizeFromShape(batch); ++i) {
-    const location = tf.util.indexToLoc(i, batch.length, tf.util.computeStrides(batch));
-    for (let m = 0; m < M; ++m) {
-      for (let n = 0; n < N; ++n) {
-        let sum = 0;
-        for (let k = 0; k < K; ++k) {
-          const left = transposeA ? at(a, valuesA, location, k, m) : at(a, valuesA, location, m, k);
-          const right = transposeB ? at(b, valuesB, location, n, k) : at(b, valuesB, location, k, n);
-          sum += left * right;
-        }
-        result.push(sum);
-      }
-    }
-  }
-  return result;
-}
-
-const operand = (batch: number[], rows: number, columns: number, transpose: boolean, seed: number) =>
-  matrix([...batch, ...(transpose ? [columns, rows] : [rows, columns])], seed);
-
-describe('the wasm kernels', () => {
-  beforeAll(async () => {
-    await tf.setBackend('wasm');
-    registerWasmTrainingKernels();
-  });
-  afterAll(() => unregisterWasmTrainingKernels());
-  beforeEach(() => tf.engine().startScope());
-  afterEach(() => tf.engine().endScope());
-
+withAndWithoutBinary('the wasm kernels', () => {
   // Sizes on both sides of the limit under which the stock loop is kept (32 ** 3 multiplications), and sides of 1.
   describe.each([
     [2, 3, 4],
@@ -204,7 +147,7 @@ describe('the wasm kernels', () => {
 
   test.each(FLAGS)('the gradient is that of the loop, transposeA %s, transposeB %s', async (tA, tB) => {
     const [M, K, N] = [34, 33, 35];
-    const [a, b, dy] = [operand([], M, K, tA, 23), operand([], K, N, tB, 24), matrix([M, N], 25)];
+    const [a, b, dy] = [operand([], M, K, tA, 23), operand([], K, N, tB, 24), exactTensor([M, N], 25)];
     const [da, db] = tf.grads((x, y) => tf.matMul(x, y, tA, tB))([a, b], dy) as [tf.Tensor, tf.Tensor];
     // With A = op(a) and B = op(b): dL/dA = dy B' and dL/dB = A' dy, each transposed back with its operand.
     const gradA = tA ? await slowMatMul(b, dy, tB, true) : await slowMatMul(dy, b, false, !tB);
@@ -222,7 +165,7 @@ describe('the wasm kernels', () => {
       'relu(product + bias) is that of the loop, batch %j, M = %i, K = %i, N = %i',
       async (batch, M, K, N) => {
         const [a, b] = [operand([...batch], M, K, tA, 26), operand([...batch], K, N, tB, 27)];
-        const bias = matrix([N], 28);
+        const bias = exactTensor([N], 28);
         const fused = tf.fused.matMul({a, b, bias, transposeA: tA, transposeB: tB, activation: 'relu'});
         expect(fused.shape).toEqual([...batch, M, N]);
         const biases = await bias.data();
