@@ -4,6 +4,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import {checkPositive, checkRange, show, ValueError} from '../errors.js';
+import {bindMoments} from './radam-restore.js';
+import {type Moments, newMoments, stepRAdam} from './radam-step.js';
 
 type Gradients = Parameters<tf.Optimizer['applyGradients']>[0];
 type NamedTensors = Awaited<ReturnType<tf.Optimizer['getWeights']>>;
@@ -16,14 +18,6 @@ export interface RAdamOptions {
   beta2?: number;
   /** Added to the root of the second moment, in the unit of the gradient, > 0. Default 1e-8, on every backend. */
   epsilon?: number;
-}
-
-/** What the optimizer remembers of a variable. */
-interface Moments {
-  first: tf.Variable;
-  second: tf.Variable;
-  /** How many gradients have come in. */
-  steps: number;
 }
 
 function checkDecay(field: string, value: unknown): asserts value is number {
@@ -93,11 +87,14 @@ export class RAdamOptimizer extends tf.Optimizer {
       ? variableGradients
       : Object.entries(variableGradients).map(([name, tensor]) => ({name, tensor}));
     const variables = gradients.map(({name}) => variableNamed(name));
-    if (this.#areRestored && variables.length > 0) this.#bind(variables);
+    if (this.#areRestored && variables.length > 0) {
+      this.#moments = bindMoments(this.#moments, variables);
+      this.#areRestored = false;
+    }
     gradients.forEach(({tensor}, i) => {
       const variable = variables[i]!;
       const moments = this.#momentsOf(variable);
-      if (tensor) this.#step(variable, moments, tensor);
+      if (tensor) stepRAdam(variable, moments, tensor, this);
     });
     this.incrementIterations();
   }
@@ -192,55 +189,9 @@ export class RAdamOptimizer extends tf.Optimizer {
   #momentsOf(variable: tf.Variable): Moments {
     const known = this.#moments.get(variable.name);
     if (known) return known;
-    const zeros = () => tf.tidy(() => tf.variable(tf.zerosLike(variable), false));
-    const moments = {first: zeros(), second: zeros(), steps: 0};
+    const moments = newMoments(variable);
     this.#moments.set(variable.name, moments);
     return moments;
-  }
-
-  #step(variable: tf.Variable, moments: Moments, gradient: tf.Tensor): void {
-    const {beta1, beta2} = this;
-    const t = ++moments.steps;
-    const correction = 1 - beta2 ** t;
-    const longest = 2 / (1 - beta2) - 1;
-    const length = longest - (2 * t * beta2 ** t) / correction; // rho
-    tf.tidy(() => {
-      moments.first.assign(tf.add(tf.mul(moments.first, beta1), tf.mul(gradient, 1 - beta1)));
-      moments.second.assign(tf.add(tf.mul(moments.second, beta2), tf.mul(tf.square(gradient), 1 - beta2)));
-      let size = this.learningRate / (1 - beta1 ** t);
-      let direction: tf.Tensor = moments.first;
-      if (length > 5) {
-        size *=
-          Math.sqrt(correction) *
-          Math.sqrt(((length - 4) * (length - 2) * longest) / ((longest - 4) * (longest - 2) * length));
-        direction = tf.div(moments.first, tf.add(tf.sqrt(moments.second), this.epsilon));
-      }
-      variable.assign(tf.sub(variable, tf.mul(direction, size)));
-    });
-  }
-
-  /**
-   * Puts restored moments under the names that their variables have now. tfjs-layers gives a loaded model's variables
-   * new names, such as dense/kernel_1, as long as the process has ever had the old ones.
-   */
-  #bind(variables: tf.Variable[]): void {
-    const restored = [...this.#moments];
-    const fits = (variable: tf.Variable, moments: Moments | undefined) =>
-      moments !== undefined && tf.util.arraysEqual(moments.first.shape, variable.shape);
-    const byName = variables.every(variable => fits(variable, this.#moments.get(variable.name)));
-    if (!byName) {
-      const byOrder =
-        variables.length === restored.length && variables.every((variable, i) => fits(variable, restored[i]![1]));
-      if (!byOrder) {
-        const saved = restored.map(([name, {first}]) => ({name, shape: first.shape}));
-        throw new ValueError(
-          `radam: the first step after setWeights must be given the variables that were saved, in their order: ` +
-            `${describe(saved)}, but got ${describe(variables)}.`,
-        );
-      }
-      this.#moments = new Map(variables.map((variable, i) => [variable.name, restored[i]![1]]));
-    }
-    this.#areRestored = false;
   }
 }
 
@@ -248,10 +199,6 @@ function variableNamed(name: string): tf.Variable {
   const variable = tf.engine().registeredVariables[name];
   if (!variable) throw new ValueError(`radam: no variable has the name "${name}".`);
   return variable;
-}
-
-function describe(variables: readonly {name: string; shape: number[]}[]): string {
-  return variables.map(({name, shape}) => `${name} [${shape.join(', ')}]`).join(', ');
 }
 
 /**

@@ -2,10 +2,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {ESTIMATORS, type Estimator, type EstimatorEntry, type EstimatorName, seeded} from 'tfjs-moe/estimators';
 import {describe, expect, test} from 'vitest';
-import {BACKENDS, eachBackend} from '../support/each-backend.js';
+import {BACKENDS} from '../support/each-backend.js';
 import {gradientOf, numbers, unit} from '../support/enumerate.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
 import {chiSquare, chiSquareBound} from '../support/statistics.js';
+import {eachBackendAndKernels} from '../support/with-kernels.js';
 
 /** float32 sums of up to sixteen terms of magnitude one. */
 const ROUNDING = 2e-6;
@@ -30,7 +31,7 @@ describe.each(REGISTRY)('%s', (name, {estimate, hard}) => {
   const cheap: Estimator = (logits, options) =>
     estimate(logits, {...(name === 'gumbelRao' ? {numSamples: 4} : {}), ...options});
 
-  eachBackend(name, () => {
+  eachBackendAndKernels(name, () => {
     test.each([[[5]], [[7, 3]], [[2, 3, 4]], [[2, 1, 3, 2]]])('has the shape of logits %j and sums to 1', shape => {
       const size = tf.util.sizeFromShape(shape);
       const logits = tf.tensor(numbers(1, size, -2, 2), shape);

@@ -1,15 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {gappedStraightThrough, straightThrough} from 'tfjs-moe/estimators';
 import {expect, test} from 'vitest';
-import {eachBackend} from '../support/each-backend.js';
 import {gradientOf, unit} from '../support/enumerate.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
+import {eachBackendAndKernels} from '../support/with-kernels.js';
 
 const GOLDEN = 1e-6;
 const THETA = [0.5, -1, 0.25, 1.5];
 const G = [1, -2, 0.5, 3];
 
-eachBackend('gappedStraightThrough', () => {
+eachBackendAndKernels('gappedStraightThrough', () => {
   // Category 0 given: theta' = [1.5, -1, .25, .5] with gap 1; with the probability gap -log(1 - p_0) / p_0 = 1.123755 theta'_3 =
   // 1.5 - 1.123755 = .376245. Then q * (g - <q, g>) / temperature, in float64.
   test.each([

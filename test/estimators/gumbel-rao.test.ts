@@ -1,17 +1,17 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {gumbelRao, seeded, straightThroughGumbelSoftmax} from 'tfjs-moe/estimators';
 import {expect, test} from 'vitest';
-import {eachBackend} from '../support/each-backend.js';
 import {gradientOf, numbers, unit} from '../support/enumerate.js';
 import {expectClose, list} from '../support/expect-close.js';
 import {fromExponentials} from '../support/injected.js';
 import {meanAndError} from '../support/statistics.js';
+import {eachBackendAndKernels} from '../support/with-kernels.js';
 
 const GOLDEN = 1e-6;
 const THETA = [0.5, -1, 0.25, 1.5];
 const EXPONENTIALS = [0.3, 1.1, 0.6, 2];
 
-eachBackend('gumbelRao', () => {
+eachBackendAndKernels('gumbelRao', () => {
   // One conditional sample: c_i = log Z - log E_i, c_j = -log(E_j / exp(theta_j) + E_i / Z), s = softmax(c / temperature),
   // s * (g - <s, g>) / temperature with g = [1, -2, .5, 3], in float64.
   test.each([

@@ -1,16 +1,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {gumbelSoftmax, seeded, straightThroughGumbelSoftmax} from 'tfjs-moe/estimators';
 import {expect, test} from 'vitest';
-import {eachBackend} from '../support/each-backend.js';
 import {gradientOf, numbers} from '../support/enumerate.js';
 import {expectClose, list} from '../support/expect-close.js';
 import {fromGumbels} from '../support/injected.js';
+import {eachBackendAndKernels} from '../support/with-kernels.js';
 
 const GOLDEN = 1e-6;
 const THETA = [0.5, -1, 0.25, 1.5];
 const NOISE = [0.2, 0.7, -0.3, -0.9];
 
-eachBackend('gumbelSoftmax', () => {
+eachBackendAndKernels('gumbelSoftmax', () => {
   // s * (g - <s, g>) / temperature, s = softmax((theta + G) / temperature), g = [1, -2, .5, 3], in float64.
   test.each([
     [0.5, [-0.472509399202, -0.436909308932, -0.20791619343, 1.117334901564]],

@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {reinmax} from 'tfjs-moe/estimators';
 import {test} from 'vitest';
-import {eachBackend} from '../support/each-backend.js';
 import {exactGradient, expectedGradient, gradientOf, type Loss, numbers, unit} from '../support/enumerate.js';
 import {expectClose, list} from '../support/expect-close.js';
+import {eachBackendAndKernels} from '../support/with-kernels.js';
 
 const GOLDEN = 1e-6;
 const ENUMERATION = 1e-5;
@@ -19,7 +19,7 @@ function quadratic(A: tf.Tensor2D, b: tf.Tensor1D): Loss {
   };
 }
 
-eachBackend('reinmax', () => {
+eachBackendAndKernels('reinmax', () => {
   // 2 J((D + q) / 2) g - J(p) g / 2 with g = [1, -2, .5, 3], in float64.
   test.each([
     [1, 0, [-0.463726212852, -0.070906812132, -0.04124818206, 0.575881207044]],

@@ -1,15 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {straightThrough} from 'tfjs-moe/estimators';
 import {expect, test} from 'vitest';
-import {eachBackend} from '../support/each-backend.js';
 import {exactGradient, expectedGradient, gradientOf, numbers, unit} from '../support/enumerate.js';
 import {expectClose} from '../support/expect-close.js';
+import {eachBackendAndKernels} from '../support/with-kernels.js';
 
 const GOLDEN = 1e-6;
 /** Sums over the categories of float32 gradients of magnitude one. */
 const ENUMERATION = 1e-5;
 
-eachBackend('straightThrough', () => {
+eachBackendAndKernels('straightThrough', () => {
   // theta, g and the results in float64: q * (g - <q, g>) / temperature with q = softmax(theta / temperature).
   test.each([
     [0.5, [-0.350175945423, -0.050459116501, -0.279446686333, 0.680081748257]],

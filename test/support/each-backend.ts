@@ -12,12 +12,15 @@ export const BACKENDS = ['cpu', 'wasm'] as const;
 
 /** Describes a suite once a backend; tensors that a test makes and does not dispose are freed after it. */
 export function eachBackend(title: string, suite: (backend: string) => void): void {
-  describe.each(BACKENDS)(`${title} on %s`, backend => {
-    beforeAll(async () => {
-      await tf.setBackend(backend);
-    });
-    beforeEach(() => tf.engine().startScope());
-    afterEach(() => tf.engine().endScope());
-    suite(backend);
+  describe.each(BACKENDS)(`${title} on %s`, backend => onBackend(backend, suite));
+}
+
+/** Runs a suite within the `describe` that calls this, on one backend. */
+export function onBackend(backend: string, suite: (backend: string) => void): void {
+  beforeAll(async () => {
+    await tf.setBackend(backend);
   });
+  beforeEach(() => tf.engine().startScope());
+  afterEach(() => tf.engine().endScope());
+  suite(backend);
 }

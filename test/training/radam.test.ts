@@ -2,8 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import {initializers, layers, loadLayersModel, type Sequential, sequential} from '@tensorflow/tfjs-layers';
 import {type RAdamOptimizer, radam} from 'tfjs-moe/training';
 import {afterEach, expect, test} from 'vitest';
-import {eachBackend} from '../support/each-backend.js';
 import {expectClose, list} from '../support/expect-close.js';
+import {eachBackendAndKernels} from '../support/with-kernels.js';
 
 /** Relative: ten steps in float32, each with a rounding of 6e-8 or so. */
 const ROUNDING = 1e-6;
@@ -77,7 +77,7 @@ function expectPath(actual: number[][], expected: number[][]): void {
   });
 }
 
-eachBackend('radam', () => {
+eachBackendAndKernels('radam', () => {
   // optax 0.2.8 with jax 0.10.2 in float64. Its epsilon stands beside the root of the corrected second moment;
   // PyTorch's beside that of the uncorrected one, which is optax' with epsilon / sqrt(1 - b2^t), so that each step has
   // its own transformation on the same state:
