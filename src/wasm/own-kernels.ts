@@ -20,7 +20,6 @@ interface Exports {
   depthwiseConvolve: Splittable;
   depthwiseFilterGradient: Splittable;
   maxPoolGradient: Splittable;
-  packFilters: Splittable;
   packFlippedFilters: Splittable;
   repeatNumbers: Splittable;
   sumNumbers: Splittable;
@@ -43,6 +42,7 @@ interface BackendModule {
   asm: {memory?: WebAssembly.Memory};
   /** Where the build with threads has its memory. */
   wasmMemory?: WebAssembly.Memory;
+  tfjs?: {initWithThreadsCount?(count: number): void};
   _malloc(bytes: number): number;
   _free(address: number): void;
 }
@@ -97,6 +97,9 @@ function instantiate(backend: BackendWasm): OwnKernels | string {
   if (typeof allocate !== 'function' || typeof free !== 'function') return 'the backend has no _malloc and _free';
 
   const pool = threadPoolOf(memory);
+  // Whoever waits for a thread of tfjs's own spins, so that beside the threads of `split` they cost more than they give. This leaves them
+  // asleep until the backend ends.
+  if (pool) module?.tfjs?.initWithThreadsCount?.(1);
   const exports = new WebAssembly.Instance(new WebAssembly.Module(bytes), {env: {memory}})
     .exports as unknown as Exports;
   return {

@@ -10,7 +10,7 @@ export {matMulScratch} from './mat-mul-product';
 export {convolve} from './convolve';
 export {depthwiseConvolve, depthwiseFilterGradient} from './depthwise';
 export {convolveFilterGradient} from './filter-gradient';
-export {packFilters, packFlippedFilters} from './pack-filters';
+export {packFlippedFilters} from './pack-filters';
 export {averagePoolGradient, maxPoolGradient} from './pool-gradients';
 export {repeatNumbers, sumNumbers} from './repeat';
 export {updateAdam} from './adam-update';
