@@ -6,14 +6,6 @@ import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 /** The functions of the backend that we call. */
 const METHODS = ['makeOutput', 'typedArrayFromHeap', 'getMemoryOffset', 'disposeData', 'incRef', 'refCount'] as const;
 
-/** The module below it, as far as we use it; with threads its memory stands in another place. */
-interface Module {
-  asm?: {memory?: unknown};
-  wasmMemory?: unknown;
-  _malloc?: unknown;
-  _free?: unknown;
-}
-
 /** What we use of the backend that its type does not name. */
 interface BackendModule {
   /** What the backend's binary exports; with threads the memory is made outside and stands beside it. */

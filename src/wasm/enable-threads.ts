@@ -25,6 +25,18 @@ type ThreadedFactory = Factory & {[STOCK]?: Factory};
  * Lets the wasm backend compute on several threads in Node, where tfjs alone would use one (its issue 3830). Call it before
  * `tf.setBackend('wasm')`; it holds for that start and for later ones, and a further call before the start takes the place of the first.
  *
+ * The backend is tfjs's own threaded build, which shares out products, convolutions, pooling, softmax, relu and sigmoid, over 8 threads
+ * at most. Once `registerWasmTrainingKernels` is called, threads of our own share out our kernels instead and tfjs's rest until the
+ * backend ends, also after `unregisterWasmTrainingKernels`: they wait by spinning, and what the two kinds take from each other is more
+ * than tfjs's give.
+ *
+ * Large products scale almost with the cores. What does not: work under about a tenth of a millisecond, which is over before a sleeping
+ * thread wakes and is left to one; copies and sums of more than the caches hold, for which one core takes the memory's whole speed; and
+ * the kernels that neither tfjs nor we divide, sums, exponentials and tanh of tfjs among them. Threads beyond the free cores slow
+ * everything, so on a machine that is busy otherwise ask for fewer.
+ *
+ * The files of the build are those of the package: `setWasmPaths` does not change them.
+ *
  * @param count Threads, the caller's with them; 1 takes back an earlier call. Default: as many as the process may use at one time.
  * @returns threads: how many the backend will have; notice: why it is one, where it is. In a browser it is the browser that decides:
  *   tfjs uses threads by itself where the page is cross-origin isolated.
@@ -47,13 +59,12 @@ export async function enableWasmThreads(count?: number): Promise<WasmThreads> {
   const stock: ThreadedFactory = (entry.factory as ThreadedFactory)[STOCK] ?? entry.factory;
   entry.factory = stock;
 
-  const notice = whyOneThread(count);
-  const build = notice ?? (await findThreadedBuild());
-  const threads = count ?? defaultCount();
+  const build = whyOneThread(count) ?? (await findThreadedBuild());
   if (typeof build === 'string') {
     if (count !== undefined && count > 1) warn(build);
     return {threads: 1, notice: build};
   }
+  const threads = count ?? defaultCount();
   const factory: ThreadedFactory = async () => {
     wasm.setThreadsCount(threads);
     try {
