@@ -7,16 +7,18 @@ import {ValueError} from '../errors.js';
 import {replaceAdamSteps, restoreAdamSteps} from './adam-optimizer.js';
 import {adamUpdate} from './adam-update.js';
 import {batchMatMulWith} from './batch-mat-mul.js';
+import {castWith} from './cast.js';
 import {describeDifference} from './check-backend.js';
 import {concatWith} from './concat.js';
-import {einsum} from './einsum.js';
 import {conv2DBackpropFilter} from './conv2d-backprop-filter.js';
 import {conv2DBackpropInputWith} from './conv2d-backprop-input.js';
 import {depthwiseBackpropFilter} from './depthwise-backprop-filter.js';
 import {depthwiseBackpropInput} from './depthwise-backprop-input.js';
+import {einsum} from './einsum.js';
 import {fusedMatMulWith} from './fused-mat-mul.js';
 import {gatherWith} from './gather.js';
 import {groupedMatMulGradBKernel, groupedMatMulKernel} from './grouped-mat-mul.js';
+import {oneHotWith} from './one-hot.js';
 import {whyNoOwnKernels} from './own-kernels.js';
 import {avgPoolGradWith, maxPoolGradWith} from './pool-gradients.js';
 import {meanWith, overEmptyAxes, sumWith} from './reductions.js';
@@ -25,19 +27,28 @@ import {rememberRightOperands, type SafeRightOperand} from './right-operands.js'
 import {sliceWith, splitWith, unpackWith} from './slice.js';
 import {tileWith} from './tile.js';
 import {unsortedSegmentSum} from './unsorted-segment-sum.js';
+import {avgPoolWith, convolutionWith, maxPoolWith} from './window-fit.js';
 
 /** Every kernel that we replace, and what makes ours from the stock one. */
 const REPLACEMENTS: Record<string, (stock: tf.KernelConfig, safeRightOperand: SafeRightOperand) => tf.KernelFunc> = {
+  AvgPool: avgPoolWith,
   AvgPoolGrad: avgPoolGradWith,
+  Conv2D: convolutionWith,
   Conv2DBackpropInput: conv2DBackpropInputWith,
+  DepthwiseConv2dNative: convolutionWith,
+  FusedConv2D: convolutionWith,
+  FusedDepthwiseConv2D: convolutionWith,
+  MaxPool: maxPoolWith,
   MaxPoolGrad: maxPoolGradWith,
   BatchMatMul: batchMatMulWith,
   _FusedMatMul: fusedMatMulWith,
+  Cast: castWith,
   Concat: concatWith,
   GatherV2: gatherWith,
   Max: stock => overEmptyAxes(stock, dtype => (dtype === 'float32' ? Number.NaN : 0)),
   Mean: meanWith,
   Min: stock => overEmptyAxes(stock, dtype => (dtype === 'float32' ? Number.NaN : 0)),
+  OneHot: oneHotWith,
   Prod: stock => overEmptyAxes(stock, () => 1),
   Reverse: reverseWith,
   Slice: sliceWith,
