@@ -59,14 +59,14 @@ export function maxPoolWith(stock: tf.KernelConfig): tf.KernelFunc {
 export function avgPoolWith(stock: tf.KernelConfig): tf.KernelFunc {
   return params => {
     const {filterSize, strides, pad, dimRoundingMode} = params.attrs as unknown as tf.AvgPoolAttrs;
+    const backend = params.backend as BackendWasm;
     const x = params.inputs.x!;
     const shape = x.shape as [number, number, number, number];
     const info = tf.backend_util.computePool2DInfo(shape, filterSize, strides, 1, pad, dimRoundingMode);
     checkSize(stock.kernelName, info);
-    const {top, left} = info.padInfo;
-    const isOverlapping = top < info.filterHeight && left < info.filterWidth;
-    if (tf.util.sizeFromShape(info.outShape) > 0 && isOverlapping && isFitting(info)) return stock.kernelFunc(params);
-    return averages(params.backend as BackendWasm, x, info);
+    if (tf.util.sizeFromShape(info.outShape) === 0) return backend.makeOutput(info.outShape, 'float32');
+    if (isFitting(info) && isSeeing(info)) return stock.kernelFunc(params);
+    return averages(backend, x, info);
   };
 }
 
@@ -81,7 +81,7 @@ function runFitting(
   const {top, bottom, left, right, type} = info.padInfo;
   checkSize(stock.kernelName, info);
   if (tf.util.sizeFromShape(info.outShape) === 0) return backend.makeOutput(info.outShape, 'float32');
-  if (isFitting(info)) {
+  if (isFitting(info) && (padding === 0 || isSeeing(info))) {
     const isShort = reachOf(info).some((reach, axis) => reach < [info.inHeight, info.inWidth][axis]!);
     if (type !== 'SAME' || !isShort) return stock.kernelFunc(params);
     const rows = [top, bottom];
@@ -119,6 +119,11 @@ function isFitting(info: tf.backend_util.Conv2DInfo): boolean {
       info.outHeight &&
     count(info.inWidth + padInfo.left + padInfo.right, info.effectiveFilterWidth, info.strideWidth) === info.outWidth
   );
+}
+
+/** Whether every window sees some of the images; the stock pooling knows no others. */
+function isSeeing({padInfo, filterHeight, filterWidth}: tf.backend_util.Conv2DInfo): boolean {
+  return Math.max(padInfo.top, padInfo.bottom) < filterHeight && Math.max(padInfo.left, padInfo.right) < filterWidth;
 }
 
 /** What the windows see of x and of the padding around it: [batch, rows, columns, channels]. */
