@@ -43,7 +43,7 @@ export function ownMatMul(
   const N = transposeB ? rowsB : columnsB;
   const shape = [pairs.length, lines, N];
   // Many matrices times one are one taller matrix times it, which is packed once.
-  const isOne = numB === 1 && !transposeA && numA === pairs.length;
+  const isOne = numB === 1 && !transposeA;
   const [batch, M] = isOne ? [1, numA * lines] : [pairs.length, lines];
 
   const out = backend.makeOutput(shape, 'float32');

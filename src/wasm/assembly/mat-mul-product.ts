@@ -9,6 +9,9 @@ const BLOCK_K: i32 = 400;
 const BLOCK_ROWS: i32 = 160;
 const BLOCK_COLUMNS: i32 = 64;
 
+/** Up to so many rows are faster one by one, without packing b. */
+const FEW_ROWS: i32 = 3;
+
 /** The scratch begins with a tile for the edge of c, a row of zeros and a panel's biases; then come the blocks of b and of a. */
 const EDGE_STRIDE: usize = TILE_COLUMNS << 2;
 const ZEROS: usize = <usize>TILE_ROWS * EDGE_STRIDE;
@@ -41,14 +44,16 @@ export function product(
   rowBegin: i32, rowEnd: i32, columnBegin: i32, columnEnd: i32, K: i32, bias: usize, low: f32, high: f32, scratch: usize,
 ): void {
   const finish = bias != 0 || low > -Infinity || high < Infinity;
-  if (rowEnd - rowBegin == 1 && (!transposeA || aStride == 4)) {
-    const x = transposeA ? a + (<usize>rowBegin << 2) : a + <usize>rowBegin * aStride;
-    const row = c + <usize>rowBegin * cStride;
-    vectorProduct(x, b, bStride, transposeB, row, K, columnBegin, columnEnd);
-    if (finish) finishVector(row, bias, 4, low, high, columnBegin, columnEnd);
+  if (rowEnd - rowBegin <= FEW_ROWS && (!transposeA || aStride == 4)) {
+    for (let m = rowBegin; m < rowEnd; ++m) {
+      const x = a + (transposeA ? <usize>m << 2 : <usize>m * aStride);
+      const row = c + <usize>m * cStride;
+      vectorProduct(x, b, bStride, transposeB, row, K, columnBegin, columnEnd);
+      if (finish) finishVector(row, bias, 4, low, high, columnBegin, columnEnd);
+    }
     return;
   }
-  if (cStride == 4 && (transposeB || bStride == 4)) {
+  if (cStride == 4) {
     // One column: c' = b' a'.
     vectorProduct(b, a, aStride, !transposeA, c, K, rowBegin, rowEnd);
     if (finish) finishVector(c, bias, 0, low, high, rowBegin, rowEnd);
