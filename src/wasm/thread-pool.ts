@@ -12,11 +12,12 @@ export interface ThreadPool {
   /** How many threads there are with the caller's. */
   readonly numThreads: number;
   /**
-   * Runs a function over [0, total), in parts of at least `minimum`, on the caller's thread and on those of the others that are awake in
+   * Runs a function over [0, total), in parts of at least `minimum` but for the last, on the caller's thread and on those of the others that are awake in
    * time. A thread that is not, because it still starts or its core is busy, is not waited for.
    *
    * @param work The function `name` of the caller's own instance.
-   * @returns Whether it did; not where the work is too small to divide, no thread has started yet, or this is called from `work`.
+   * @returns Whether it did; not where the work is too small to divide or to wake a thread for, no thread has started yet, or this is called
+   *   from `work`.
    * @throws Error if a thread fails or falls silent within a part; what the function writes is then unfinished.
    */
   run(name: string, work: Splittable, args: readonly number[], total: number, minimum: number): boolean;
@@ -29,7 +30,8 @@ const WAKE = 0; // counts the jobs
 const ACTIVE = 16; // how many threads are within the job, and CLOSED
 const NEXT = 32; // the next part to do
 const READY = 48; // how many threads have started
-const FAILED = 49; // whether one has failed within the job
+const ASLEEP = 49; // how many of them sleep
+const FAILED = 50; // whether one has failed within the job
 const [FUNCTION, TOTAL, PART, NUM_PARTS, NUM_ARGS] = [64, 65, 66, 67, 68]; // the job
 const ARGS_OFFSET = 320; // bytes; float64, which holds every integer address and float32
 const MAX_ARGS = 32;
@@ -39,6 +41,8 @@ const CLOSED = 1 << 30;
 
 /** More parts than threads: one that comes late or has the slower core leaves its share to the others. */
 const PARTS_PER_THREAD = 4;
+/** With all threads asleep the work is divided only if it is worth so many parts: the caller pays for waking them. */
+const PARTS_TO_WAKE = 4;
 /** How often a word is looked at before its reader goes to sleep. To be woken takes tens of microseconds. */
 const THREAD_SPINS = 4000;
 const CALLER_SPINS = 20_000;
@@ -53,7 +57,9 @@ const numbers = new Float64Array(control, ${ARGS_OFFSET});
 Atomics.add(words, ${READY}, 1);
 for (let seen = 0; ; ) {
   for (let i = 0; i < ${THREAD_SPINS} && Atomics.load(words, ${WAKE}) === seen; ++i);
+  Atomics.add(words, ${ASLEEP}, 1);
   Atomics.wait(words, ${WAKE}, seen);
+  Atomics.sub(words, ${ASLEEP}, 1);
   seen = Atomics.load(words, ${WAKE});
   let active = Atomics.load(words, ${ACTIVE});
   let isWithin = false;
@@ -133,7 +139,9 @@ export function startThreadPool({start, module, memory, numThreads, patience = 1
     numThreads,
     run(name, work, args, total, minimum) {
       const numParts = Math.min(Math.floor(total / Math.max(1, minimum)), numThreads * PARTS_PER_THREAD);
-      if (!isOpen || isAtWork || numParts < 2 || Atomics.load(words, READY) === 0) return false;
+      const isAwake = Atomics.load(words, ASLEEP) < Atomics.load(words, READY);
+      if (!isOpen || isAtWork || numParts < (isAwake ? 2 : PARTS_TO_WAKE)) return false;
+      if (Atomics.load(words, READY) === 0) return false;
       const part = Math.ceil(total / numParts);
       words[FUNCTION] = names.indexOf(name);
       words[TOTAL] = total;
@@ -154,9 +162,9 @@ export function startThreadPool({start, module, memory, numThreads, patience = 1
       } finally {
         isComplete = finish();
         isAtWork = false;
+        if (!isComplete) pool.close();
       }
       if (!isComplete || words[FAILED]) {
-        if (!isComplete) pool.close();
         throw new Error(
           `tfjs-moe/wasm: ${isComplete ? 'a thread failed' : 'a thread fell silent'} in ${name}, and its result is unfinished.`,
         );
