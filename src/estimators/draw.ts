@@ -3,23 +3,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {show, ValueError} from '../errors.js';
 import {hostRead, isOnHost} from '../ops/host-read.js';
+import {relativeLogits} from '../ops/relative-logits.js';
 import {topKMask} from '../ops/top-k-mask.js';
 import {categorical, noChoice} from '../random/categorical.js';
 import {conditionalGumbel} from '../random/conditional-gumbel.js';
 import {gumbelNoise} from '../random/gumbel.js';
 import type {ResolvedOptions} from './resolve-options.js';
 
-/**
- * Logits less the largest of their row: what a softmax sees of them. Sums with noise and quotients by a temperature are taken of these: next to
- * a logit of 1e8 float32 has no place for the noise, and a small temperature would overflow.
- */
-export function relativeLogits(logits: tf.Tensor): tf.Tensor {
-  return tf.sub(logits, tf.max(logits, -1, true));
-}
-
-/** softmax(logits / temperature). */
+/** softmax(logits / temperature). Not differentiable. */
 export function softmaxAt(temperature: number, logits: tf.Tensor): tf.Tensor {
-  return tf.softmax(tf.div(relativeLogits(logits), temperature));
+  return tf.softmax(relativeLogits(logits, temperature));
 }
 
 /** A one-hot of softmax(logits), or a copy of the given one. Not differentiable. */

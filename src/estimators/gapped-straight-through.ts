@@ -5,8 +5,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {checkPositive} from '../errors.js';
 import {customGradient} from '../ops/custom-gradient.js';
+import {relativeLogits} from '../ops/relative-logits.js';
 import {softmaxGradient} from '../ops/softmax-gradient.js';
-import {drawOneHot, relativeLogits} from './draw.js';
+import {drawOneHot} from './draw.js';
 import {resolveOptions} from './resolve-options.js';
 import type {DiscreteSample, EstimatorOptions} from './types.js';
 
@@ -52,7 +53,7 @@ export function gappedStraightThrough(
     const sample = customGradient(logits, (theta, save) => {
       const hard = drawOneHot(owner, probs, resolved);
       save([tf.softmax(tf.div(moveLogits(theta, hard, probs, gap), temperature))]);
-      return {value: hard, gradient: (g, [q]) => tf.div(softmaxGradient(q!, g), temperature)};
+      return {value: hard, gradient: (g, [q]) => softmaxGradient(q!, g, temperature)};
     });
     return {sample, probs};
   });

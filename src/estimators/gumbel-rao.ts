@@ -5,10 +5,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {checkCount} from '../errors.js';
 import {customGradient} from '../ops/custom-gradient.js';
+import {relativeLogits} from '../ops/relative-logits.js';
 import {softmaxGradient} from '../ops/softmax-gradient.js';
 import {conditionalGumbel} from '../random/conditional-gumbel.js';
 import {gumbelNoise} from '../random/gumbel.js';
-import {drawOneHot, relativeLogits} from './draw.js';
+import {drawOneHot} from './draw.js';
 import {resolveOptions} from './resolve-options.js';
 import type {DiscreteSample, EstimatorOptions} from './types.js';
 

@@ -57,7 +57,7 @@ function sampleGumbel(
       save([soft]);
       return {
         value: chooseValue(soft, hard),
-        gradient: (g, [s]) => tf.div(softmaxGradient(s!, g), temperature),
+        gradient: (g, [s]) => softmaxGradient(s!, g, temperature),
       };
     });
     return {sample, probs: tf.softmax(logits)};

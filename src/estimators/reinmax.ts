@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import {customGradient} from '../ops/custom-gradient.js';
+import {runFused} from '../ops/fused-kernel.js';
 import {softmaxGradient} from '../ops/softmax-gradient.js';
 import {drawOneHot, softmaxAt} from './draw.js';
 import {resolveOptions} from './resolve-options.js';
@@ -34,13 +35,18 @@ export function reinmax(logits: tf.Tensor, options: EstimatorOptions = {}): Disc
       const hard = drawOneHot(owner, probs, resolved);
       if (temperature === 1) {
         save([hard, probs]);
-        return {value: hard, gradient: (g, [d, p]) => gradientAtOne(d!, p!, g)};
+        return {value: hard, gradient: (g, [d, p]) => fusedGradient(d!, p!, p!, g) ?? gradientAtOne(d!, p!, g)};
       }
       save([hard, probs, softmaxAt(temperature, theta)]);
-      return {value: hard, gradient: (g, [d, p, q]) => gradientAt(d!, p!, q!, g)};
+      return {value: hard, gradient: (g, [d, p, q]) => fusedGradient(d!, p!, q!, g) ?? gradientAt(d!, p!, q!, g)};
     });
     return {sample, probs};
   });
+}
+
+/** The gradient in one pass, where the backend has a kernel for it. */
+function fusedGradient(d: tf.Tensor, p: tf.Tensor, q: tf.Tensor, g: tf.Tensor): tf.Tensor | undefined {
+  return runFused('ReinmaxGradient', {d, p, q, g});
 }
 
 /** g minus its entry at the drawn category: J(x) is blind to a constant, and <D, g> = 0 from here on. */

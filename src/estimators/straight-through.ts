@@ -33,10 +33,7 @@ export function straightThrough(logits: tf.Tensor, options: EstimatorOptions = {
       save([temperature === 1 ? probs : softmaxAt(temperature, theta)]);
       return {
         value,
-        gradient: (g, [q]) => {
-          const gradient = softmaxGradient(q!, g);
-          return temperature === 1 ? gradient : tf.div(gradient, temperature);
-        },
+        gradient: (g, [q]) => softmaxGradient(q!, g, temperature),
       };
     });
     return {sample, probs};

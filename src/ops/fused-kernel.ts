@@ -8,11 +8,20 @@ export function hasKernel(name: string): boolean {
 }
 
 /**
- * Runs a kernel that the active backend has, by `hasKernel`. It has no gradient.
+ * Runs a kernel that the active backend has, by `hasKernel`. It has no gradient: call it where no tape records.
  *
  * @returns Its outputs, owned by the caller.
  */
 export function runKernel(name: string, inputs: Record<string, tf.Tensor>, attributes: object = {}): tf.Tensor[] {
   const outputs = tf.engine().runKernel(name, inputs, attributes as tf.NamedAttrMap) as tf.Tensor | tf.Tensor[];
   return Array.isArray(outputs) ? outputs : [outputs];
+}
+
+/** Runs a kernel of one output, or gives undefined where the active backend has no such kernel. */
+export function runFused(
+  name: string,
+  inputs: Record<string, tf.Tensor>,
+  attributes: object = {},
+): tf.Tensor | undefined {
+  return hasKernel(name) ? runKernel(name, inputs, attributes)[0] : undefined;
 }

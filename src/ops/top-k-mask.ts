@@ -1,6 +1,7 @@
 // Marks the K largest entries of each row. tf.topk has no gradient and reads back from the device on webgl.
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
+import {runFused} from './fused-kernel.js';
 import {hostRead, isOnHost} from './host-read.js';
 
 /**
@@ -14,6 +15,8 @@ import {hostRead, isOnHost} from './host-read.js';
  * @returns float32 [..., n] of zeros and ones, owned by the caller.
  */
 export function topKMask(x: tf.Tensor, k: number, onBadRow: (row: number) => never): tf.Tensor {
+  const fused = x.size > 0 && x.dtype === 'float32' ? runFused('TopKMask', {x}, {k, onBadRow}) : undefined;
+  if (fused) return fused;
   return isOnHost() ? topKMaskOnHost(x, k, onBadRow) : topKMaskOnDevice(x, k);
 }
 

@@ -3,8 +3,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import {ValueError} from '../errors.js';
+import {hasKernel, runKernel} from '../ops/fused-kernel.js';
 import {hostRead, isOnHost} from '../ops/host-read.js';
 import type {RandomSource} from './random-source.js';
+
+/** A kernel that draws as `categoricalOnHost` does. */
+const KERNEL = 'CategoricalSample';
 
 /**
  * Draws a one-hot sample of each row of probabilities. Not differentiable: call it inside `noGradient` or a custom gradient.
@@ -18,6 +22,10 @@ import type {RandomSource} from './random-source.js';
  *   since finding out would wait for the device.
  */
 export function categorical(owner: string, probs: tf.Tensor, random: RandomSource): tf.Tensor {
+  if (hasKernel(KERNEL) && probs.size > 0) {
+    const uniforms = random.uniform(probs.size / probs.shape[probs.rank - 1]!);
+    return runKernel(KERNEL, {probs}, {uniforms, onBadRow: (row: number) => refuseRow(owner, row)})[0]!;
+  }
   return isOnHost() ? categoricalOnHost(owner, probs, random) : categoricalOnDevice(probs, random);
 }
 
@@ -32,7 +40,7 @@ export function categoricalOnHost(owner: string, probs: tf.Tensor, random: Rando
     const start = row * numCategories;
     let total = 0;
     for (let j = 0; j < numCategories; ++j) total += values[start + j]!;
-    if (!(total > 0)) throw new ValueError(noChoice(owner, row));
+    if (!(total > 0)) refuseRow(owner, row);
     const threshold = uniforms[row]! * total;
     let chosen = 0;
     let cumulative = 0;
@@ -64,6 +72,10 @@ export function categoricalOnDevice(probs: tf.Tensor, random: RandomSource): tf.
     const poison = tf.sub(tf.div(total, total), 1); // 0, or NaN in a row with nothing to choose from
     return tf.reshape(tf.add(sample, poison), probs.shape);
   });
+}
+
+function refuseRow(owner: string, row: number): never {
+  throw new ValueError(noChoice(owner, row));
 }
 
 /** The words of the error for a row with nothing to choose from. */

@@ -1,6 +1,7 @@
 // Gumbel noise, made on the host in float64: in float32 a uniform can round to 0 or 1, and its logarithms to infinity.
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
+import {runFused} from '../ops/fused-kernel.js';
 import type {RandomSource} from './random-source.js';
 
 /**
@@ -12,6 +13,8 @@ import type {RandomSource} from './random-source.js';
  */
 export function gumbelNoise(shape: number[], random: RandomSource): tf.Tensor {
   const uniforms = random.uniform(tf.util.sizeFromShape(shape));
+  const fused = runFused('GumbelNoise', {}, {uniforms, shape});
+  if (fused) return fused;
   const noise = new Float32Array(uniforms.length);
   for (let i = 0; i < noise.length; ++i) noise[i] = -Math.log(-Math.log(uniforms[i]!));
   return tf.tensor(noise, shape, 'float32');

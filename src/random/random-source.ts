@@ -1,6 +1,8 @@
 // Where all randomness of the library comes from: a stream of uniforms that can be split into independent streams.
 // SPDX-License-Identifier: Apache-2.0
 import {checkCount, show, ValueError} from '../errors.js';
+import {runFused} from '../ops/fused-kernel.js';
+import {hostRead} from '../ops/host-read.js';
 import {philox4x32} from './philox.js';
 
 /** A stream of random numbers. A test may pass its own object, with the noise that it wants. */
@@ -25,6 +27,9 @@ const DRAW = 0;
 const SPLIT = 1;
 const WORD = 2 ** 32;
 
+/** From so many draws on a kernel that makes them is worth its call. */
+const SMALLEST_FUSED = 512;
+
 /** The two 32-bit words of a whole number, in two's complement. */
 function toWords(owner: string, value: number): Uint32Array {
   if (!Number.isSafeInteger(value)) {
@@ -40,6 +45,16 @@ function philoxSource(key: Uint32Array): RandomSource {
   return {
     uniform(count: number): Float64Array {
       checkCount('RandomSource.uniform', 'count', count, 0);
+      if (count >= SMALLEST_FUSED) {
+        const numBlocks = Math.ceil(count / 4);
+        const fused = runFused('PhiloxUniforms', {}, {key, position, numBlocks});
+        if (fused) {
+          position += numBlocks;
+          const words = hostRead(fused);
+          fused.dispose();
+          return new Float64Array(words.buffer as ArrayBuffer, words.byteOffset, count);
+        }
+      }
       const values = new Float64Array(count);
       for (let i = 0; i < count; i += 4) {
         counter[0] = position >>> 0;
