@@ -10,6 +10,7 @@ import {groupedMatMul} from 'tfjs-moe/router';
 import {registerWasmTrainingKernels, unregisterWasmTrainingKernels} from 'tfjs-moe/wasm';
 import {interleaved, median, medianRatio} from './interleaved.js';
 import {bareProducts, multilayerPerceptronStep} from './multilayer-perceptron.js';
+import {timeEveryKernel} from './wasm-kernel-table.js';
 import {MODEL_NAMES, type TrainingRun, trainModel} from './wasm-models.js';
 import type {Answer, Work} from './wasm-threads-child.js';
 
@@ -27,6 +28,7 @@ export async function benchWasmKernels({
   threads: number;
   json: boolean;
 }): Promise<void> {
+  tf.enableProdMode(); // keeps tfjs from advertising its native backend when cpu starts
   await useBackend('wasm');
   const {kernels, notice} = registerWasmTrainingKernels();
   console.log(
@@ -38,6 +40,7 @@ export async function benchWasmKernels({
     ...timeGroups(rounds),
     ...(await timeThreads(rounds, threads)),
   };
+  await timeEveryKernel(rounds);
   const areSame = await compareModels();
   if (json) {
     const rounded = Object.entries(figures).map(([name, value]) => [name, Number(value.toFixed(3))]);
@@ -119,6 +122,7 @@ function timeStep(rounds: number): Record<string, number> {
 
 /** Products of the rows of each group with the group's own matrix, forward and backward, for many groups over one. */
 function timeGroups(rounds: number): Record<string, number> {
+  registerWasmTrainingKernels();
   const [numRows, depth, width] = [4096, 128, 512];
   const rows = matrix(7, numRows, depth) as tf.Tensor2D;
   const dy = matrix(8, numRows, width);
@@ -194,7 +198,7 @@ async function nextAnswer(child: ChildProcess): Promise<Answer> {
 
 /** Trains each model on cpu, on stock wasm and on wasm with ours; tells whether ours has cpu's losses. */
 async function compareModels(): Promise<boolean> {
-  await tf.setBackend('cpu');
+  await useBackend('cpu');
   const onCpu: Record<string, TrainingRun> = {};
   for (const name of MODEL_NAMES) onCpu[name] = await trainModel(name, MODEL_STEPS);
   await tf.setBackend('wasm');
