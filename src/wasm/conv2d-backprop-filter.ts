@@ -3,7 +3,7 @@
 
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import {channelsLast, checkGradientShapes, pairOf, WORTH_A_THREAD} from './conv-arguments.js';
+import {channelsLast, checkGradientShapes, padChannelsLast, pairOf, WORTH_A_THREAD} from './conv-arguments.js';
 import {withIntermediates} from './kernel-calls.js';
 import {type OwnKernels, ownKernels} from './own-kernels.js';
 import {forEachTap, type PatchGeometry, patchesOf, withPatches} from './patches.js';
@@ -24,7 +24,8 @@ export const conv2DBackpropFilter: tf.KernelFunc = params => {
   return withIntermediates(backend, own => {
     const [images, gradient] = [channelsLast(backend, x, dataFormat, own), channelsLast(backend, dy, dataFormat, own)];
     const shape = images.shape as [number, number, number, number];
-    const info = tf.backend_util.computeConv2DInfo(shape, filterShape, pairOf(strides), 1, pad, dimRoundingMode);
+    const padding = padChannelsLast(pad, dataFormat);
+    const info = tf.backend_util.computeConv2DInfo(shape, filterShape, pairOf(strides), 1, padding, dimRoundingMode);
     checkGradientShapes('Conv2DBackpropFilter', images, gradient, filterShape, filterShape[3]);
     const geometry = patchesOf(info, gradient.shape[1]!, gradient.shape[2]!);
 

@@ -3,9 +3,16 @@
 
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import {channelsLast, checkGradientShapes, pairOf, WORTH_A_THREAD} from './conv-arguments.js';
+import {
+  channelsFirst,
+  channelsLast,
+  checkGradientShapes,
+  padChannelsLast,
+  pairOf,
+  WORTH_A_THREAD,
+} from './conv-arguments.js';
 import {phasesOf} from './conv-phases.js';
-import {callKernel, withIntermediates} from './kernel-calls.js';
+import {withIntermediates} from './kernel-calls.js';
 import {type OwnKernels, ownKernels} from './own-kernels.js';
 import {withPatches} from './patches.js';
 
@@ -31,14 +38,15 @@ export function conv2DBackpropInputWith(stock: tf.KernelConfig): tf.KernelFunc {
       const gradient = channelsLast(backend, dy, dataFormat, own);
       const filterShape = filter.shape as [number, number, number, number];
       checkGradientShapes('Conv2DBackpropInput', {shape, dtype: filter.dtype}, gradient, filterShape, filterShape[3]);
-      const info = tf.backend_util.computeConv2DInfo(shape, filterShape, pairOf(strides), 1, pad, dimRoundingMode);
+      const padding = padChannelsLast(pad, dataFormat);
+      const info = tf.backend_util.computeConv2DInfo(shape, filterShape, pairOf(strides), 1, padding, dimRoundingMode);
       const out = backend.makeOutput(shape, 'float32');
       if (tf.util.sizeFromShape(gradient.shape) * tf.util.sizeFromShape(filterShape) === 0) {
         backend.typedArrayFromHeap(out).fill(0);
       } else if (tf.util.sizeFromShape(shape) > 0) {
         convolvePhases(backend, binary, gradient, filter, out, info);
       }
-      return dataFormat === 'NCHW' ? callKernel('Transpose', backend, {x: own(out)}, {perm: [0, 3, 1, 2]}) : out;
+      return dataFormat === 'NCHW' ? channelsFirst(backend, own(out)) : out;
     });
   };
 }

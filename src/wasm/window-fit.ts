@@ -4,7 +4,7 @@
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {ValueError} from '../errors.js';
-import {pairOf} from './conv-arguments.js';
+import {channelsFirst, channelsLast, padChannelsLast, pairOf} from './conv-arguments.js';
 import {callKernel, withIntermediates} from './kernel-calls.js';
 
 /**
@@ -24,10 +24,10 @@ export function convolutionWith(stock: tf.KernelConfig): tf.KernelFunc {
     const {strides, dilations, pad, dimRoundingMode, dataFormat} = attrs;
     if (stock.kernelName === 'Conv2D' && dataFormat === 'NCHW') {
       return withIntermediates(backend, own => {
-        const images = own(callKernel('Transpose', backend, {x}, {perm: [0, 2, 3, 1]}));
-        const inside = {...attrs, dataFormat: 'NHWC', pad: Array.isArray(pad) ? [pad[0], pad[2], pad[3], pad[1]] : pad};
+        const images = channelsLast(backend, x, dataFormat, own);
+        const inside = {...attrs, dataFormat: 'NHWC', pad: padChannelsLast(pad, dataFormat)};
         const result = callKernel('Conv2D', backend, {x: images, filter}, inside as unknown as tf.NamedAttrMap);
-        return callKernel('Transpose', backend, {x: own(result)}, {perm: [0, 3, 1, 2]});
+        return channelsFirst(backend, own(result));
       });
     }
     const shape = x.shape as [number, number, number, number];
@@ -81,6 +81,7 @@ function runFitting(
   const {top, bottom, left, right, type} = info.padInfo;
   checkSize(stock.kernelName, info);
   if (tf.util.sizeFromShape(info.outShape) === 0) return backend.makeOutput(info.outShape, 'float32');
+  if (info.inChannels === 0 && !params.inputs.bias) return zeros(backend, info.outShape);
   if (isFitting(info) && (padding === 0 || isSeeing(info))) {
     const isShort = reachOf(info).some((reach, axis) => reach < [info.inHeight, info.inWidth][axis]!);
     if (type !== 'SAME' || !isShort) return stock.kernelFunc(params);
@@ -94,6 +95,13 @@ function runFitting(
     const attrs = {...params.attrs, pad: 'valid', dimRoundingMode: undefined} as unknown as tf.NamedAttrMap;
     return stock.kernelFunc({...params, inputs: {...params.inputs, x}, attrs}) as tf.TensorInfo;
   });
+}
+
+/** The sums over no channels. */
+function zeros(backend: BackendWasm, shape: number[]): tf.TensorInfo {
+  const out = backend.makeOutput(shape, 'float32');
+  backend.typedArrayFromHeap(out).fill(0);
+  return out;
 }
 
 function checkSize(kernel: string, {inShape, outShape}: tf.backend_util.Conv2DInfo): void {
