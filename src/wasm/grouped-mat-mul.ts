@@ -7,7 +7,7 @@ import {checkShape, ValueError} from '../errors.js';
 import {checkGroupSizes, checkGroups} from '../ops/group-sizes.js';
 import {withIntermediates} from './kernel-calls.js';
 import {type OwnKernels, ownKernels} from './own-kernels.js';
-import {MULTIPLICATIONS_PER_WORKER, TILE_ROWS} from './own-mat-mul.js';
+import {leastShare, TILE_COLUMNS, TILE_ROWS} from './own-mat-mul.js';
 
 /** The kernel functions' attributes. */
 interface Attributes {
@@ -51,10 +51,11 @@ export const groupedMatMulGradBKernel: tf.KernelFunc = params => {
   checkShape('GroupedMatMulGradB', 'dy', dy.shape, [rows, null], '[rows, columns]');
   const N = dy.shape[1]!;
   checkGroupSizes('GroupedMatMulGradB', groupSizes, rows);
+  const splitsColumns = K < N; // every worker packs the whole other side, which should be the smaller one
   return callGrouped('groupedMatMulGradB', backend, a, dy, groupSizes, [groupSizes.length, K, N], binary => ({
-    parts: groupSizes.length * Math.ceil(K / TILE_ROWS),
+    parts: groupSizes.length * (splitsColumns ? Math.ceil(N / TILE_COLUMNS) : Math.ceil(K / TILE_ROWS)),
     scratch: binary.exports.matMulScratch(K, rows, N),
-    args: [rows, K, N],
+    args: [rows, K, N, Number(splitsColumns)],
     multiplications: rows * K * N,
   }));
 };
@@ -92,7 +93,7 @@ function callGrouped(
       const sizes = own(backend.makeOutput([groupSizes.length], 'int32', undefined, Int32Array.from(groupSizes)));
       out = backend.makeOutput(shape, 'float32');
       const addresses = [left, right, out, sizes].map(tensor => binary.address(tensor));
-      const minimum = Math.ceil((parts * MULTIPLICATIONS_PER_WORKER) / Math.max(multiplications, 1));
+      const minimum = leastShare(binary, parts, multiplications);
       binary.withScratch(binary.numWorkers * scratch, scratchAddress =>
         binary.split(name, [...addresses, ...args, scratchAddress], parts, minimum),
       );

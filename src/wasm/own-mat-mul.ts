@@ -8,10 +8,18 @@ import type {OwnKernels} from './own-kernels.js';
 
 /** The rows and columns of the binary's tiles, the units in which products are split; src/wasm/assembly/mat-mul-tile.ts has them too. */
 export const TILE_ROWS = 5;
-const TILE_COLUMNS = 8;
+export const TILE_COLUMNS = 8;
 
-/** A worker is worth waking for so many multiplications, about 25 microseconds of them. */
-export const MULTIPLICATIONS_PER_WORKER = 2 ** 19;
+/** A part is worth giving away for so many multiplications, about 25 microseconds of them. */
+const MULTIPLICATIONS_PER_PART = 2 ** 19;
+/** More of them would even out the workers' speeds better, but each packs one side of the product anew. */
+const PARTS_PER_WORKER = 2;
+
+/** The least number of a product's `total` panels that one worker should be given at a time. */
+export function leastShare({numWorkers}: OwnKernels, total: number, multiplications: number): number {
+  const worthwhile = Math.ceil((total * MULTIPLICATIONS_PER_PART) / Math.max(multiplications, 1));
+  return Math.max(worthwhile, Math.floor(total / (PARTS_PER_WORKER * numWorkers)));
+}
 
 /** What is done to the sums of a product before they are stored. */
 export interface Finish {
@@ -55,7 +63,7 @@ export function ownMatMul(
     // Every worker packs the whole side that is not split, which should be the smaller one.
     const splitsColumns = M < N;
     const parts = batch * (splitsColumns ? Math.ceil(N / TILE_COLUMNS) : Math.ceil(M / TILE_ROWS));
-    const minimum = Math.ceil((parts * MULTIPLICATIONS_PER_WORKER) / (batch * M * N * Math.max(K, 1)));
+    const minimum = leastShare(own, parts, batch * M * N * K);
     own.withScratch(own.numWorkers * own.exports.matMulScratch(M, K, N), scratch =>
       own.split(
         'matMul',

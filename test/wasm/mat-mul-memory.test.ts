@@ -166,6 +166,7 @@ describe('the products of the binary', () => {
     K: fc.integer({min: 1, max: 30}),
     N: fc.integer({min: 1, max: 30}),
     tB: fc.boolean(),
+    splitsColumns: fc.boolean(),
     cuts,
     place,
     seed: fc.nat(),
@@ -205,7 +206,7 @@ describe('the products of the binary', () => {
 
   test('any division among workers gives the gradient of the matrices, within the memory of its operands', () => {
     fc.assert(
-      fc.property(groups, ({sizes, K, N, cuts, place, seed}) => {
+      fc.property(groups, ({sizes, K, N, splitsColumns, cuts, place, seed}) => {
         const {exports, ...memory} = instance();
         const rows = sizes.reduce((sum, size) => sum + size, 0);
         const [a, dy] = [exactNumbers(rows * K, seed), exactNumbers(rows * N, seed + 1)];
@@ -216,11 +217,24 @@ describe('the products of the binary', () => {
         const scratch = memory.scratch(3 * size);
         const before = memory.floats.slice();
         const actual = inPieces(
-          sizes.length * Math.ceil(K / 5),
+          sizes.length * (splitsColumns ? Math.ceil(N / 8) : Math.ceil(K / 5)),
           cuts,
           memory.view(out, sizes.length * K * N),
           (begin, end, worker) => {
-            exports.groupedMatMulGradB(addressA, addressB, out, table, rows, K, N, scratch, begin, end, worker);
+            exports.groupedMatMulGradB(
+              addressA,
+              addressB,
+              out,
+              table,
+              rows,
+              K,
+              N,
+              Number(splitsColumns),
+              scratch,
+              begin,
+              end,
+              worker,
+            );
           },
         );
         const first = starts(sizes);

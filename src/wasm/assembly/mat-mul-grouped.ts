@@ -1,7 +1,7 @@
 // Matrix products of consecutive groups of rows, each group with a matrix of its own.
 // SPDX-License-Identifier: Apache-2.0
 import {matMulScratch, panels, product} from './mat-mul-product';
-import {TILE_ROWS} from './mat-mul-tile';
+import {TILE_COLUMNS, TILE_ROWS} from './mat-mul-tile';
 
 /**
  * c[rows of group e] = a[rows of group e] op(b[e]), a being [rows, K], op(b[e]) [K, N] and c [rows, N].
@@ -37,23 +37,31 @@ export function groupedMatMul(
 /**
  * c[e] = a[rows of group e]' dy[rows of group e], c being [E, K, N]; zeros for a group without rows.
  *
- * A part is a panel of 5 rows of one c[e]: there are ceil(K / 5) to a group.
+ * A part is a panel of 5 rows of one c[e], or, if `splitsColumns`, of 8 columns: there are ceil(K / 5) or ceil(N / 8) to a group.
  *
  * @param sizes Address of int32 [E]: how many rows each group has.
  * @param scratch Address of matMulScratch(K, rows, N) bytes for each worker.
  */
 export function groupedMatMulGradB(
-  a: usize, dy: usize, c: usize, sizes: usize, rows: i32, K: i32, N: i32, scratch: usize, begin: i32, end: i32, worker: i32,
+  a: usize, dy: usize, c: usize, sizes: usize, rows: i32, K: i32, N: i32, splitsColumns: bool, scratch: usize,
+  begin: i32, end: i32, worker: i32,
 ): void {
   const aStride = <usize>K << 2;
   const cStride = <usize>N << 2;
-  const parts = panels(K, TILE_ROWS);
+  const width = splitsColumns ? TILE_COLUMNS : TILE_ROWS;
+  const length = splitsColumns ? N : K;
+  const parts = panels(length, width);
   const own = scratch + <usize>worker * matMulScratch(K, rows, N);
   for (let before = 0; before < end; before += parts) {
     const size = load<i32>(sizes);
-    const from = max(begin - before, 0) * TILE_ROWS;
-    const to = min(K, (end - before) * TILE_ROWS);
-    if (from < to) product(a, aStride, true, dy, cStride, false, c, cStride, from, to, 0, N, size, 0, -Infinity, Infinity, own);
+    const from = max(begin - before, 0) * width;
+    const to = min(length, (end - before) * width);
+    if (from < to) {
+      product(
+        a, aStride, true, dy, cStride, false, c, cStride, splitsColumns ? 0 : from, splitsColumns ? K : to,
+        splitsColumns ? from : 0, splitsColumns ? to : N, size, 0, -Infinity, Infinity, own,
+      );
+    }
     sizes += 4;
     a += <usize>size * aStride;
     dy += <usize>size * cStride;
