@@ -23,18 +23,30 @@ interface Exports {
   packFlippedFilters: Splittable;
   repeatNumbers: Splittable;
   sumNumbers: Splittable;
+  compare: Splittable;
   copyBlocks: Splittable;
   copyRows: Splittable;
   updateAdam: Splittable;
+  fillUniforms: Splittable;
+  gumbelNoise(uniforms: number, noise: number, count: number): number;
+  markLargest(x: number, mask: number, count: number, rows: number, columns: number): number;
+  reinmaxGradient: Splittable;
+  relativeRows: Splittable;
+  sampleCategories(probs: number, uniforms: number, sample: number, rows: number, columns: number): number;
+  softmaxGradient: Splittable;
   groupedMatMul: Splittable;
   groupedMatMulGradB: Splittable;
   matMul: Splittable;
   matMulScratch(M: number, K: number, N: number): number;
   findOutside(indices: number, count: number, length: number): number;
   repeatBlocks: Splittable;
+  extreme: Splittable;
+  logical: Splittable;
   segmentSum: Splittable;
   segmentSumInteger: Splittable;
+  select: Splittable;
   sumAxis: Splittable;
+  tanh: Splittable;
 }
 
 /** What we use of the backend that its type does not name. */

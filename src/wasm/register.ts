@@ -9,22 +9,29 @@ import {adamUpdate} from './adam-update.js';
 import {batchMatMulWith} from './batch-mat-mul.js';
 import {castWith} from './cast.js';
 import {describeDifference} from './check-backend.js';
+import {compareWith, extremeWith, logicalWith, selectWith} from './compare.js';
 import {concatWith} from './concat.js';
 import {conv2DBackpropFilter} from './conv2d-backprop-filter.js';
 import {conv2DBackpropInputWith} from './conv2d-backprop-input.js';
 import {depthwiseBackpropFilter} from './depthwise-backprop-filter.js';
 import {depthwiseBackpropInput} from './depthwise-backprop-input.js';
+import {categoricalSample, topKMaskKernel} from './draw-kernels.js';
 import {einsum} from './einsum.js';
 import {fusedMatMulWith} from './fused-mat-mul.js';
 import {gatherWith} from './gather.js';
 import {groupedMatMulGradBKernel, groupedMatMulKernel} from './grouped-mat-mul.js';
+import {identityWith} from './identity.js';
 import {oneHotWith} from './one-hot.js';
 import {whyNoOwnKernels} from './own-kernels.js';
 import {avgPoolGradWith, maxPoolGradWith} from './pool-gradients.js';
+import {powWith} from './pow.js';
+import {gumbelNoiseKernel, philoxUniforms} from './random-kernels.js';
 import {meanWith, overEmptyAxes, sumWith} from './reductions.js';
 import {reverseWith} from './reverse.js';
 import {rememberRightOperands, type SafeRightOperand} from './right-operands.js';
+import {reinmaxGradientKernel, relativeRowsKernel, softmaxGradientKernel} from './row-kernels.js';
 import {sliceWith, splitWith, unpackWith} from './slice.js';
+import {tanhWith} from './tanh.js';
 import {tileWith} from './tile.js';
 import {unsortedSegmentSum} from './unsorted-segment-sum.js';
 import {avgPoolWith, convolutionWith, maxPoolWith} from './window-fit.js';
@@ -44,16 +51,30 @@ const REPLACEMENTS: Record<string, (stock: tf.KernelConfig, safeRightOperand: Sa
   _FusedMatMul: fusedMatMulWith,
   Cast: castWith,
   Concat: concatWith,
+  Equal: compareWith,
   GatherV2: gatherWith,
+  Greater: compareWith,
+  GreaterEqual: compareWith,
+  Less: compareWith,
+  LessEqual: compareWith,
+  LogicalAnd: logicalWith,
+  LogicalOr: logicalWith,
+  Identity: identityWith,
   Max: stock => overEmptyAxes(stock, dtype => (dtype === 'float32' ? Number.NaN : 0)),
+  Maximum: extremeWith,
   Mean: meanWith,
   Min: stock => overEmptyAxes(stock, dtype => (dtype === 'float32' ? Number.NaN : 0)),
+  Minimum: extremeWith,
+  NotEqual: compareWith,
   OneHot: oneHotWith,
+  Pow: powWith,
   Prod: stock => overEmptyAxes(stock, () => 1),
   Reverse: reverseWith,
+  Select: selectWith,
   Slice: sliceWith,
   SplitV: splitWith,
   Sum: sumWith,
+  Tanh: tanhWith,
   Tile: tileWith,
   Unpack: unpackWith,
 };
@@ -72,6 +93,13 @@ const FUSED: Record<string, tf.KernelFunc> = {
   GroupedMatMul: groupedMatMulKernel,
   GroupedMatMulGradB: groupedMatMulGradBKernel,
   AdamUpdate: adamUpdate,
+  CategoricalSample: categoricalSample,
+  GumbelNoise: gumbelNoiseKernel,
+  PhiloxUniforms: philoxUniforms,
+  ReinmaxGradient: reinmaxGradientKernel,
+  RelativeRows: relativeRowsKernel,
+  SoftmaxGradient: softmaxGradientKernel,
+  TopKMask: topKMaskKernel,
 };
 
 /** Under this key a kernel of ours holds the stock one, or null; the registry is the only state, so that two copies of this file agree. */
