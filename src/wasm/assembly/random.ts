@@ -53,7 +53,8 @@ function multiplyAdd(x: v128, y: v128, z: f64): v128 {
 
 /**
  * The natural logarithms of two normal positive numbers. With x = m 2^e, m from 0.7 to 1.41, and s = (m - 1) / (m + 1) it is
- * e log 2 + 2 artanh s, by the series of artanh: s^2 is below 0.03, so that what is left out is below 2e-17 of it.
+ * e log 2 + 2 artanh s, by the series of artanh: s^2 is below 0.03, so that what is left out is below 4e-14 of it,
+ * a millionth of what float32 can tell.
  */
 // @ts-ignore: decorator
 @inline
@@ -67,10 +68,7 @@ function logarithm(x: v128): v128 {
   const one = f64x2.splat(1);
   const s = f64x2.div(f64x2.sub(m, one), f64x2.add(m, one));
   const z = f64x2.mul(s, s);
-  let series = f64x2.splat(2.0 / 21.0);
-  series = multiplyAdd(series, z, 2.0 / 19.0);
-  series = multiplyAdd(series, z, 2.0 / 17.0);
-  series = multiplyAdd(series, z, 2.0 / 15.0);
+  let series = f64x2.splat(2.0 / 15.0);
   series = multiplyAdd(series, z, 2.0 / 13.0);
   series = multiplyAdd(series, z, 2.0 / 11.0);
   series = multiplyAdd(series, z, 2.0 / 9.0);
