@@ -228,12 +228,13 @@ describe('the thread pool', () => {
     startPool(2);
     await allReady();
     const inner: boolean[] = [];
-    const outer = (_counts: number, _workers: number, begin: number, end: number, worker: number) => {
+    const outer = (...args: number[]) => {
       inner.push(run('mark', [TO, TO], 10));
-      work.mark!(COUNTS, WORKERS, begin, end, worker);
+      work.markTogether!(...args);
     };
-    expect(pool.run('mark', outer, [COUNTS, WORKERS], 1000, 1)).toBe(true);
-    expect(inner).not.toContain(true);
+    words(MET, 1)[0] = 0;
+    expect(pool.run('markTogether', outer, [COUNTS, WORKERS, MET], 1000, 1)).toBe(true);
+    expect(new Set(inner)).toEqual(new Set([false]));
     expect(words(COUNTS, 1000).every(count => count === 1)).toBe(true);
   });
 
