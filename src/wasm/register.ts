@@ -33,6 +33,7 @@ import {reinmaxGradientKernel, relativeRowsKernel, softmaxGradientKernel} from '
 import {sliceWith, splitWith, unpackWith} from './slice.js';
 import {tanhWith} from './tanh.js';
 import {tileWith} from './tile.js';
+import {replaceTileGradient, restoreTileGradient} from './tile-gradient.js';
 import {unsortedSegmentSum} from './unsorted-segment-sum.js';
 import {avgPoolWith, convolutionWith, maxPoolWith} from './window-fit.js';
 
@@ -158,12 +159,14 @@ export function registerWasmTrainingKernels(): WasmTrainingKernels {
     if (!registered(name)) put({kernelName: name, backendName: 'wasm', kernelFunc, [STOCK]: null});
   }
   replaceAdamSteps();
+  replaceTileGradient();
   return {kernels: ownNames(), notice};
 }
 
-/** Restores the wasm backend's own kernels and the steps of Adam; does nothing where ours are not registered. */
+/** Restores the wasm backend's own kernels, the steps of Adam and the gradient of tile; does nothing where ours are not registered. */
 export function unregisterWasmTrainingKernels(): void {
   restoreAdamSteps();
+  restoreTileGradient();
   for (const name of ownNames()) {
     const {[STOCK]: stock} = registered(name) as OwnKernel;
     if (stock) put(stock);

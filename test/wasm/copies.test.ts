@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
+import {registerWasmTrainingKernels, unregisterWasmTrainingKernels} from 'tfjs-moe/wasm';
 import {expect, test} from 'vitest';
 import {numbers} from '../support/enumerate.js';
 import {list} from '../support/expect-close.js';
@@ -69,10 +70,34 @@ withAndWithoutBinary('copies', () => {
       }),
       {seed: SEED, numRuns: 100},
     );
-    await expectSameAsCpu(() => {
-      const weights = tensor([6, 12], 'float32', 2);
-      return [tf.grad(x => tf.sum(tf.mul(weights, tf.tile(x, [3, 4]))))(tensor([2, 3], 'float32'))];
-    });
+    const small = fc.array(fc.integer({min: 1, max: 3}), {minLength: 1, maxLength: 4});
+    await fc.assert(
+      fc.asyncProperty(small, naturals, (shape, n) => {
+        const reps = shape.map((_, axis) => n[axis]! % 4);
+        return expectSameAsCpu(() => {
+          const weights = tensor(
+            shape.map((length, axis) => length * reps[axis]!),
+            'float32',
+            2,
+          );
+          return [tf.grad(x => tf.sum(tf.mul(weights, tf.tile(x, reps))))(tensor(shape, 'float32'))];
+        });
+      }),
+      {seed: SEED, numRuns: 60},
+    );
+  });
+
+  test('unregistering brings back the gradient of tile that tfjs has', () => {
+    const own = tf.getGradient('Tile');
+    unregisterWasmTrainingKernels();
+    const stock = tf.getGradient('Tile');
+    expect(stock).not.toBe(own);
+    registerWasmTrainingKernels();
+    expect(tf.getGradient('Tile')).not.toBe(stock);
+    registerWasmTrainingKernels();
+    unregisterWasmTrainingKernels();
+    expect(tf.getGradient('Tile')).toBe(stock);
+    registerWasmTrainingKernels();
   });
 
   test('a reversal along any axes is that of the cpu backend', async () => {
