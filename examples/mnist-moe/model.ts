@@ -65,8 +65,7 @@ export function withParts(model: tfl.LayersModel): DigitModel {
 
 /** Pixels of 0 to 255 as the network wants them, 0 to 1. */
 export function toInput(images: Uint8Array, count: number): tf.Tensor2D {
-  return tf.tensor2d(
-    Float32Array.from(images, ink => ink / 255),
-    [count, PIXELS],
-  );
+  const pixels = new Float32Array(images); // a loop takes a tenth of the time that from() with a function takes
+  for (let i = 0; i < pixels.length; ++i) pixels[i]! /= 255;
+  return tf.tensor2d(pixels, [count, PIXELS]);
 }

@@ -33,6 +33,12 @@ export function callKernel(
   return tf.getKernel(name, 'wasm').kernelFunc({inputs, backend, attrs}) as tf.TensorInfo;
 }
 
+/** A tensor on the memory of x; the caller owns it, and the memory lives as long as either. */
+export function share(backend: BackendWasm, {dataId, shape, dtype}: tf.TensorInfo): tf.TensorInfo {
+  backend.incRef(dataId);
+  return {dataId, shape, dtype};
+}
+
 /** The same numbers under another shape; the caller owns the result, which shares its memory with x. */
 export function reshape(backend: BackendWasm, x: tf.TensorInfo, shape: number[]): tf.TensorInfo {
   return callKernel('Reshape', backend, {x}, {shape});

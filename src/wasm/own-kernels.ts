@@ -4,7 +4,7 @@
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import type * as tf from '@tensorflow/tfjs-core';
 import {BINARY, SHARED_MEMORY_BINARY} from './binaries.js';
-import {threadPoolOf} from './thread-pool.js';
+import {threadPoolOf} from './threads/thread-pool.js';
 
 /**
  * A function over [0, total) that may be split: its last arguments are the beginning and the end of a part and the number of the worker

@@ -241,7 +241,7 @@ describe('tf.train.adam', () => {
     registerWasmTrainingKernels();
     const ours = tf.AdamOptimizer.prototype.applyGradients;
     vi.resetModules();
-    const copy = await import('../../src/wasm/adam-optimizer.js');
+    const copy = await import('../../src/wasm/fused/adam-optimizer.js');
     copy.replaceAdamSteps();
     expect(tf.AdamOptimizer.prototype.applyGradients).toBe(ours);
     copy.restoreAdamSteps();

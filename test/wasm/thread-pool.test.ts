@@ -3,7 +3,12 @@
 import {Worker} from 'node:worker_threads';
 import asc from 'assemblyscript/asc';
 import {afterEach, beforeAll, describe, expect, test} from 'vitest';
-import {startThreadPool, type ThreadPool, type ThreadPoolParts, threadPoolOf} from '../../src/wasm/thread-pool.js';
+import {
+  startThreadPool,
+  type ThreadPool,
+  type ThreadPoolParts,
+  threadPoolOf,
+} from '../../src/wasm/threads/thread-pool.js';
 
 /** Functions that say who did what; the last three arguments of each are those that the pool adds. */
 const SOURCE = `

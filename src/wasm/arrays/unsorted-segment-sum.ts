@@ -1,0 +1,59 @@
+// UnsortedSegmentSum for wasm, the gradient of gather and so of an embedding: each row added to its segment, in one pass.
+// SPDX-License-Identifier: Apache-2.0
+
+import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
+import {ValueError} from '../../errors.js';
+import {ownKernels} from '../own-kernels.js';
+
+/** Fewer additions than these are not worth a second thread. */
+const ADDITIONS_PER_WORKER = 1 << 16;
+
+/**
+ * The kernel function of UnsortedSegmentSum: x [rows, ...], segmentIds int32 [rows], to [numSegments, ...] of the sums of the rows of each
+ * segment. Rows whose segment is not within [0, numSegments) are left out.
+ *
+ * As on webgl and in TensorFlow, and other than on cpu, sums of int32 and bool are int32, and a NaN reaches its own segment alone.
+ *
+ * @throws ValueError if the shapes do not match.
+ */
+export const unsortedSegmentSum: tf.KernelFunc = params => {
+  const {x, segmentIds} = params.inputs as {x: tf.TensorInfo; segmentIds: tf.TensorInfo};
+  const {numSegments} = params.attrs as {numSegments: number};
+  const backend = params.backend as BackendWasm;
+  if (segmentIds.shape.length !== 1 || segmentIds.shape[0] !== x.shape[0] || segmentIds.dtype !== 'int32') {
+    throw new ValueError(
+      `unsortedSegmentSum: segmentIds must be int32 of shape [${x.shape[0] ?? 'rows'}], one for each row of x [${x.shape}], ` +
+        `but got ${segmentIds.dtype} [${segmentIds.shape}].`,
+    );
+  }
+  if (!(numSegments >= 0)) {
+    throw new ValueError(`unsortedSegmentSum: numSegments must not be negative, but got ${numSegments}.`);
+  }
+  if (!['float32', 'int32', 'bool'].includes(x.dtype)) {
+    throw new ValueError(`unsortedSegmentSum: x must be float32, int32 or bool, but got ${x.dtype}.`);
+  }
+
+  const shape = [numSegments, ...x.shape.slice(1)];
+  const out = backend.makeOutput(shape, x.dtype === 'float32' ? 'float32' : 'int32');
+  const numRows = x.shape[0]!;
+  const numColumns = tf.util.sizeFromShape(shape.slice(1));
+  if (numSegments * numColumns === 0) return out;
+  const own = ownKernels(backend);
+  if (own && x.dtype !== 'bool') {
+    const args = [own.address(x), own.address(segmentIds), own.address(out), numRows, numColumns, numSegments];
+    // A worker writes a cache line or more of a row.
+    const minimum = Math.max(16, Math.ceil(ADDITIONS_PER_WORKER / Math.max(1, numRows)));
+    own.split(x.dtype === 'float32' ? 'segmentSum' : 'segmentSumInteger', args, numColumns, minimum);
+    return out;
+  }
+  const from = backend.typedArrayFromHeap(x);
+  const segments = backend.typedArrayFromHeap(segmentIds);
+  const to = backend.typedArrayFromHeap(out).fill(0);
+  for (let row = 0; row < numRows; ++row) {
+    const segment = segments[row]!;
+    if (segment < 0 || segment >= numSegments) continue;
+    for (let c = 0; c < numColumns; ++c) to[segment * numColumns + c]! += from[row * numColumns + c]!;
+  }
+  return out;
+};

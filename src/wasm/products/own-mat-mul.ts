@@ -1,0 +1,97 @@
+// A batch of matrix products by our own binary.
+// SPDX-License-Identifier: Apache-2.0
+
+import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
+import type * as tf from '@tensorflow/tfjs-core';
+import type {OwnKernels} from '../own-kernels.js';
+import type {Product} from './matrix-batch.js';
+
+/** The rows and columns of the binary's tiles, the units in which products are split; src/wasm/assembly/mat-mul-tile.ts has them too. */
+export const TILE_ROWS = 5;
+export const TILE_COLUMNS = 8;
+
+/** A part is worth giving away for so many multiplications, about 25 microseconds of them. */
+const MULTIPLICATIONS_PER_PART = 2 ** 19;
+/** More of them would even out the workers' speeds better, but each packs one side of the product anew. */
+const PARTS_PER_WORKER = 2;
+
+/** The least number of a product's `total` panels that one worker should be given at a time. */
+export function leastShare({numWorkers}: OwnKernels, total: number, multiplications: number): number {
+  const worthwhile = Math.ceil((total * MULTIPLICATIONS_PER_PART) / Math.max(multiplications, 1));
+  return Math.max(worthwhile, Math.floor(total / (PARTS_PER_WORKER * numWorkers)));
+}
+
+/** What is done to the sums of a product before they are stored. */
+export interface Finish {
+  /** Added to each row: float32 of as many numbers as the product has columns. */
+  bias?: tf.TensorInfo;
+  /** The limits of the result; none by default. */
+  low?: number;
+  high?: number;
+}
+
+/**
+ * Multiplies [batch, M, K] by [batch, K, N], all sizes above zero but for K.
+ *
+ * @param own The binary on this backend's memory.
+ * @param pairs For each matrix of the result, the positions of its operands among those of a and of b.
+ * @param finish What is done to the sums.
+ * @returns float32 [pairs.length, M, N], owned by the caller.
+ */
+export function ownMatMul(
+  backend: BackendWasm,
+  own: OwnKernels,
+  {a, b, transposeA, transposeB}: Product,
+  pairs: readonly (readonly [number, number])[],
+  {bias, low = Number.NEGATIVE_INFINITY, high = Number.POSITIVE_INFINITY}: Finish = {},
+): tf.TensorInfo {
+  const [numA, rowsA, columnsA] = a.shape as [number, number, number];
+  const [numB, rowsB, columnsB] = b.shape as [number, number, number];
+  const [lines, K] = transposeA ? [columnsA, rowsA] : [rowsA, columnsA];
+  const N = transposeB ? rowsB : columnsB;
+  const shape = [pairs.length, lines, N];
+  // Many matrices times one are one taller matrix times it, which is packed once.
+  const isOne = numB === 1 && !transposeA;
+  const [batch, M] = isOne ? [1, numA * lines] : [pairs.length, lines];
+
+  const out = backend.makeOutput(shape, 'float32');
+  let table: tf.TensorInfo | undefined;
+  try {
+    if (batch > 1) table = backend.makeOutput([batch, 2], 'int32', undefined, Int32Array.from(pairs.flat()));
+    const pairsAddress = table ? own.address(table) : 0;
+    const biasAddress = bias ? own.address(bias) : 0;
+    // Every worker packs the whole side that is not split, which should be the smaller one.
+    const splitsColumns = M < N;
+    const parts = batch * (splitsColumns ? Math.ceil(N / TILE_COLUMNS) : Math.ceil(M / TILE_ROWS));
+    const minimum = leastShare(own, parts, batch * M * N * K);
+    own.withScratch(own.numWorkers * own.exports.matMulScratch(M, K, N), scratch =>
+      own.split(
+        'matMul',
+        [
+          own.address(a),
+          own.address(b),
+          own.address(out),
+          pairsAddress,
+          M,
+          K,
+          N,
+          Number(transposeA),
+          Number(transposeB),
+          biasAddress,
+          low,
+          high,
+          Number(splitsColumns),
+          scratch,
+        ],
+        parts,
+        minimum,
+      ),
+    );
+    return out;
+  } catch (error) {
+    backend.disposeData(out.dataId);
+    throw error;
+  } finally {
+    if (table) backend.disposeData(table.dataId);
+  }
+}
