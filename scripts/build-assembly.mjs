@@ -13,7 +13,17 @@ const sources = join(root, 'src/wasm/assembly');
 const output = join(root, 'src/wasm/binaries.ts');
 
 /** The memory is the backend's: the module has no data, no heap and no stack of its own in it. */
-const COMMON = ['--importMemory', '--runtime', 'stub', '-O3', '--converge', '--noAssert', '--noExportMemory', '--enable', 'simd'];
+const COMMON = [
+  '--importMemory',
+  '--runtime',
+  'stub',
+  '-O3',
+  '--converge',
+  '--noAssert',
+  '--noExportMemory',
+  '--enable',
+  'simd',
+];
 const VARIANTS = {
   BINARY: [],
   // The limits must hold those of the memory that is imported, which tfjs lets grow up to the end of the address space.
