@@ -2,5 +2,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import '../register-gradients.js';
 
-export {registerWasmTrainingKernels, unregisterWasmTrainingKernels} from './register.js';
+export {registerWasmTrainingKernels, unregisterWasmTrainingKernels, type WasmTrainingKernels} from './register.js';
 export {enableWasmThreads, type WasmThreads} from './threads/enable-threads.js';
