@@ -1,9 +1,8 @@
 // For each kernel of tfjs-moe/wasm that is there for its speed, an op that runs it, at a size that occurs in training.
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
-import {ESTIMATORS, seeded} from 'tfjs-moe/estimators';
+import {ESTIMATORS, type EstimatorName, seeded} from 'tfjs-moe/estimators';
 import {groupedMatMul} from 'tfjs-moe/router';
-import {radam} from 'tfjs-moe/training';
 
 /** What a kernel is measured by. */
 export interface KernelCase {
@@ -55,10 +54,21 @@ const unary = (shape: number[], compute: (x: tf.Tensor) => tf.TensorContainer): 
 };
 const groups = () => new Array<number>(16).fill(64);
 
+/** A choice and its gradient. */
+function estimation(name: EstimatorName): KernelCase {
+  const {estimate, title} = ESTIMATORS[name];
+  return {
+    title: `${title}, forward and backward, [1024,16]`,
+    prepare: () => {
+      const random = seeded(1);
+      return gradientStep(numbers(1024, 16), x => estimate(x, {random}).sample);
+    },
+  };
+}
+
 /** By the kernel's name. */
 export const KERNEL_CASES: Record<string, KernelCase> = {
   AdamUpdate: {title: 'Adam, 535,818 weights', prepare: () => optimizerStep(tf.train.adam())},
-  RAdamUpdate: {title: 'RAdam, 535,818 weights', prepare: () => optimizerStep(radam())},
   AvgPoolGrad: {title: 'avgPool and gradient, 2 x 2, [32,14,14,32]', prepare: pool('avg')},
   MaxPoolGrad: {title: 'maxPool and gradient, 2 x 2, [32,14,14,32]', prepare: pool('max')},
   BatchMatMul: {
@@ -129,10 +139,10 @@ export const KERNEL_CASES: Record<string, KernelCase> = {
     },
   },
   UnsortedSegmentSum: {
-    title: 'unsortedSegmentSum of 1024 rows of 128',
+    title: 'unsortedSegmentSum of 1024 rows of 128 into 32',
     prepare: () => {
-      const [x, rows] = [numbers(1024, 128), indices(1024, 1024)];
-      return run(() => tf.unsortedSegmentSum(x, rows, 1024));
+      const [x, rows] = [numbers(1024, 128), indices(1024, 32)];
+      return run(() => tf.unsortedSegmentSum(x, rows, 32));
     },
   },
   GroupedMatMul: {
@@ -159,18 +169,35 @@ export const KERNEL_CASES: Record<string, KernelCase> = {
   SplitV: {title: 'split of [32,256] into four', prepare: unary([32, 256], x => tf.split(x, 4, 1))},
   Tile: {title: 'tile of [1,256] to [100,256]', prepare: unary([1, 256], x => tf.tile(x, [100, 1]))},
   Unpack: {title: 'unstack of [20,32,64]', prepare: unary([20, 32, 64], x => tf.unstack(x))},
-  ...Object.fromEntries(
-    Object.entries({SoftmaxSample: 'straightThrough', ReinmaxGradient: 'reinmax'} as const).map(
-      ([kernel, estimator]) => [
-        kernel,
-        {
-          title: `${ESTIMATORS[estimator].title}, forward and backward, [1024,16]`,
-          prepare: () => {
-            const random = seeded(1);
-            return gradientStep(numbers(1024, 16), x => ESTIMATORS[estimator].estimate(x, {random}).sample);
-          },
-        },
-      ],
-    ),
-  ),
+  Greater: {title: 'greater of [640,256] and a number', prepare: unary([640, 256], x => tf.greater(x, 0.5))},
+  LogicalAnd: {
+    title: 'logicalAnd of two [640,256]',
+    prepare: () => {
+      const [a, b] = [tf.cast(numbers(640, 256), 'bool'), tf.cast(numbers(640, 256), 'bool')];
+      return run(() => tf.logicalAnd(a, b));
+    },
+  },
+  Maximum: {title: 'maximum of [640,256] and a number', prepare: unary([640, 256], x => tf.maximum(x, 0.5))},
+  Pow: {title: 'third power of [640,256]', prepare: unary([640, 256], x => tf.pow(x, 3))},
+  Select: {
+    title: 'where of two [640,256]',
+    prepare: () => {
+      const [a, b] = [numbers(640, 256), numbers(640, 256)];
+      const condition = tf.cast(tf.relu(a), 'bool');
+      return run(() => tf.where(condition, a, b));
+    },
+  },
+  Tanh: {title: 'tanh of [640,256]', prepare: unary([640, 256], x => tf.tanh(x))},
+  PhiloxUniforms: {
+    title: '16,384 uniforms of a seed',
+    prepare: () => {
+      const random = seeded(1);
+      return () => {
+        random.uniform(16_384);
+      };
+    },
+  },
+  SoftmaxGradient: estimation('straightThrough'),
+  ReinmaxGradient: estimation('reinmax'),
+  GumbelNoise: estimation('straightThroughGumbelSoftmax'),
 };

@@ -15,7 +15,7 @@ export async function timeEveryKernel(rounds: number): Promise<void> {
   await tf.setBackend('wasm');
   const {kernels} = registerWasmTrainingKernels();
   console.log(
-    `\nkernel, by what it does, median of ${rounds} rounds${' '.repeat(62)}without     with ours   times faster`,
+    `\nkernel, by what it does, median of ${rounds} rounds${' '.repeat(52)}without     with ours   times faster`,
   );
   for (const name of kernels) {
     const kernelCase = KERNEL_CASES[name];
