@@ -1,7 +1,7 @@
 // A convolution as a product of patches and packed filters, without the matrix of patches ever being written.
 // SPDX-License-Identifier: Apache-2.0
 
-import {storeEight} from './lanes';
+import {addProduct, storeEight} from './lanes';
 import {locatePatches, locateTargets, Patches, patchesIn, pitchOf, scratchOf, tableEntry} from './patches';
 
 /** How many patches go through the filters at a time: 6 by 8 sums fill the registers. */
@@ -26,7 +26,7 @@ export function convolve(
   for (let part = begin; part < end; ++part) {
     locatePatches(patches, part, scratch);
     const count = patchesIn(patches, part);
-        locateTargets(patches, part, targets, target, imageStep, rowStep, columnStep);
+    locateTargets(patches, part, targets, target, imageStep, rowStep, columnStep);
     for (let first = 0; first < count; first += TILE) {
       let filters = packed;
       for (let channel = 0; channel < channels; channel += 8) {
@@ -35,12 +35,6 @@ export function convolve(
       }
     }
   }
-}
-
-// @ts-ignore: decorator
-@inline
-function add(sum: v128, x: v128, y: v128): v128 {
-  return f32x4.add(sum, f32x4.mul(x, y));
 }
 
 /** Six patches from `first` by eight filters. */
@@ -67,23 +61,23 @@ function multiplyTile(
         const high = v128.load(filters, 16);
         filters += 32;
         let x = v128.load32_splat(patch0 + i);
-        l0 = add(l0, x, low);
-        h0 = add(h0, x, high);
+        l0 = addProduct(l0, x, low);
+        h0 = addProduct(h0, x, high);
         x = v128.load32_splat(patch1 + i);
-        l1 = add(l1, x, low);
-        h1 = add(h1, x, high);
+        l1 = addProduct(l1, x, low);
+        h1 = addProduct(h1, x, high);
         x = v128.load32_splat(patch2 + i);
-        l2 = add(l2, x, low);
-        h2 = add(h2, x, high);
+        l2 = addProduct(l2, x, low);
+        h2 = addProduct(h2, x, high);
         x = v128.load32_splat(patch3 + i);
-        l3 = add(l3, x, low);
-        h3 = add(h3, x, high);
+        l3 = addProduct(l3, x, low);
+        h3 = addProduct(h3, x, high);
         x = v128.load32_splat(patch4 + i);
-        l4 = add(l4, x, low);
-        h4 = add(h4, x, high);
+        l4 = addProduct(l4, x, low);
+        h4 = addProduct(h4, x, high);
         x = v128.load32_splat(patch5 + i);
-        l5 = add(l5, x, low);
-        h5 = add(h5, x, high);
+        l5 = addProduct(l5, x, low);
+        h5 = addProduct(h5, x, high);
       }
     }
   }

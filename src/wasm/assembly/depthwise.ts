@@ -1,13 +1,8 @@
 // Convolutions that keep the channels apart, and their gradient with respect to the filter.
 // SPDX-License-Identifier: Apache-2.0
 
-import {locateNumbers, locatePatches, locateTargets, Patches, patchesIn, pitchOf, scratchOf, tableEntry} from './patches';
-
-// @ts-ignore: decorator
-@inline
-function add(sum: v128, x: v128, y: v128): v128 {
-  return f32x4.add(sum, f32x4.mul(x, y));
-}
+import {addProduct} from './lanes';
+import {locateNumbers, locatePatches, locateTargets, Patches, partsOf, patchesIn, pitchOf, scratchOf, tableEntry} from './patches';
 
 /**
  * target[image, row, column, c] = the sum over the taps of patch(image, row, column)[tap, c] * filter[tap, c], over parts of the rows.
@@ -75,12 +70,12 @@ function convolveThree(
     for (let tap = 0; tap < tapColumns; ++tap) {
       const low = v128.load(weights);
       const high = v128.load(weights, 16);
-      l0 = add(l0, v128.load(patch0 + from), low);
-      h0 = add(h0, v128.load(patch0 + from, 16), high);
-      l1 = add(l1, v128.load(patch1 + from), low);
-      h1 = add(h1, v128.load(patch1 + from, 16), high);
-      l2 = add(l2, v128.load(patch2 + from), low);
-      h2 = add(h2, v128.load(patch2 + from, 16), high);
+      l0 = addProduct(l0, v128.load(patch0 + from), low);
+      h0 = addProduct(h0, v128.load(patch0 + from, 16), high);
+      l1 = addProduct(l1, v128.load(patch1 + from), low);
+      h1 = addProduct(h1, v128.load(patch1 + from, 16), high);
+      l2 = addProduct(l2, v128.load(patch2 + from), low);
+      h2 = addProduct(h2, v128.load(patch2 + from, 16), high);
       from += column;
       weights += tapColumnStep;
     }
@@ -129,7 +124,7 @@ export function depthwiseFilterGradient(plan: usize, dy: usize, gradient: usize,
   const from = (<usize>begin) << 5;
   const until = min(begin < end ? (<usize>end) << 5 : from, pixel);
   for (let tap = 0; tap < taps; ++tap) memory.fill(gradient + (<usize>tap) * pixel + from, 0, until - from);
-  const parts = (patches.numRows + patches.rowsPerPart - 1) / patches.rowsPerPart;
+  const parts = partsOf(patches);
   for (let part = 0; part < parts; ++part) {
     locatePatches(patches, part, scratch);
     const count = patchesIn(patches, part);
@@ -182,12 +177,12 @@ function addThreeTaps(
     const patch = <usize>load<u32>(table);
     const low = v128.load(dy);
     const high = v128.load(dy, 16);
-    l0 = add(l0, v128.load(patch + offset0), low);
-    h0 = add(h0, v128.load(patch + offset0, 16), high);
-    l1 = add(l1, v128.load(patch + offset1), low);
-    h1 = add(h1, v128.load(patch + offset1, 16), high);
-    l2 = add(l2, v128.load(patch + offset2), low);
-    h2 = add(h2, v128.load(patch + offset2, 16), high);
+    l0 = addProduct(l0, v128.load(patch + offset0), low);
+    h0 = addProduct(h0, v128.load(patch + offset0, 16), high);
+    l1 = addProduct(l1, v128.load(patch + offset1), low);
+    h1 = addProduct(h1, v128.load(patch + offset1, 16), high);
+    l2 = addProduct(l2, v128.load(patch + offset2), low);
+    h2 = addProduct(h2, v128.load(patch + offset2, 16), high);
     dy += pixel;
   }
   gradient += (<usize>tap) * pixel;

@@ -1,8 +1,8 @@
 // The gradient of a convolution with respect to its filter: the transposed patches times the gradient of the result.
 // SPDX-License-Identifier: Apache-2.0
 
-import {loadSome} from './lanes';
-import {locateNumbers, locatePatches, Patches, patchesIn, scratchOf, tableEntry} from './patches';
+import {addProduct, loadSome} from './lanes';
+import {locateNumbers, locatePatches, Patches, partsOf, patchesIn, scratchOf, tableEntry} from './patches';
 
 /** How many numbers of a patch are done at a time: 6 by 8 sums fill the registers. */
 const TILE = 6;
@@ -28,7 +28,7 @@ export function convolveFilterGradient(
   const rowBytes = (<usize>channels) << 2;
   const from = (<usize>(begin * TILE)) * rowBytes;
   memory.fill(gradient + from, 0, (<usize>endNumber) * rowBytes - from);
-  const parts = (patches.numRows + patches.rowsPerPart - 1) / patches.rowsPerPart;
+  const parts = partsOf(patches);
   for (let part = 0; part < parts; ++part) {
     locatePatches(patches, part, scratch);
     const count = patchesIn(patches, part);
@@ -51,12 +51,6 @@ export function convolveFilterGradient(
     }
     dy += (<usize>count) * rowBytes;
   }
-}
-
-// @ts-ignore: decorator
-@inline
-function add(sum: v128, x: v128, y: v128): v128 {
-  return f32x4.add(sum, f32x4.mul(x, y));
 }
 
 /** gradient[row, :] += sums[row, :], of six rows of eight numbers that lie together, as far as there are rows and channels. */
@@ -97,23 +91,23 @@ function multiplyTile(
     const high = v128.load(dy, 16);
     dy += dyStep;
     let x = v128.load32_splat(patch + offset0);
-    l0 = add(l0, x, low);
-    h0 = add(h0, x, high);
+    l0 = addProduct(l0, x, low);
+    h0 = addProduct(h0, x, high);
     x = v128.load32_splat(patch + offset1);
-    l1 = add(l1, x, low);
-    h1 = add(h1, x, high);
+    l1 = addProduct(l1, x, low);
+    h1 = addProduct(h1, x, high);
     x = v128.load32_splat(patch + offset2);
-    l2 = add(l2, x, low);
-    h2 = add(h2, x, high);
+    l2 = addProduct(l2, x, low);
+    h2 = addProduct(h2, x, high);
     x = v128.load32_splat(patch + offset3);
-    l3 = add(l3, x, low);
-    h3 = add(h3, x, high);
+    l3 = addProduct(l3, x, low);
+    h3 = addProduct(h3, x, high);
     x = v128.load32_splat(patch + offset4);
-    l4 = add(l4, x, low);
-    h4 = add(h4, x, high);
+    l4 = addProduct(l4, x, low);
+    h4 = addProduct(h4, x, high);
     x = v128.load32_splat(patch + offset5);
-    l5 = add(l5, x, low);
-    h5 = add(h5, x, high);
+    l5 = addProduct(l5, x, low);
+    h5 = addProduct(h5, x, high);
   }
   v128.store(sums, l0, 0);
   v128.store(sums, h0, 16);

@@ -1,5 +1,20 @@
-// Numbers that do not fill a vector.
+// What several functions do with vectors of four float32.
 // SPDX-License-Identifier: Apache-2.0
+
+// @ts-ignore: decorator
+@inline
+export function addProduct(sum: v128, x: v128, y: v128): v128 {
+  return f32x4.add(sum, f32x4.mul(x, y));
+}
+
+/** The sum of the four numbers. */
+// @ts-ignore: decorator
+@inline
+export function sumLanes(x: v128): f32 {
+  return (
+    f32x4.extract_lane(x, 0) + f32x4.extract_lane(x, 1) + (f32x4.extract_lane(x, 2) + f32x4.extract_lane(x, 3))
+  );
+}
 
 /** Stores the first `count` of the eight numbers of two vectors; all of them from 8 up. */
 // @ts-ignore: decorator

@@ -1,5 +1,6 @@
 // A vector times a matrix, which is read once and in its own order: packing it would cost more than the product.
 // SPDX-License-Identifier: Apache-2.0
+import {sumLanes} from './lanes';
 
 /**
  * c[n] = sum over k of x[k] b[k, n], for n from `begin` to `end`; x and c are contiguous.
@@ -70,27 +71,20 @@ function dotProducts(x: usize, b: usize, bStride: usize, c: usize, K: i32, N: i3
       sum2 = f32x4.add(sum2, f32x4.mul(xs, v128.load(b2 + k)));
       sum3 = f32x4.add(sum3, f32x4.mul(xs, v128.load(b3 + k)));
     }
-    store<f32>(c, lanes(sum0) + rest(x, b, k, bytes));
-    store<f32>(c, lanes(sum1) + rest(x, b1, k, bytes), 4);
-    store<f32>(c, lanes(sum2) + rest(x, b2, k, bytes), 8);
-    store<f32>(c, lanes(sum3) + rest(x, b3, k, bytes), 12);
+    store<f32>(c, sumLanes(sum0) + rest(x, b, k, bytes));
+    store<f32>(c, sumLanes(sum1) + rest(x, b1, k, bytes), 4);
+    store<f32>(c, sumLanes(sum2) + rest(x, b2, k, bytes), 8);
+    store<f32>(c, sumLanes(sum3) + rest(x, b3, k, bytes), 12);
     b = b3 + bStride;
     c += 16;
   }
   for (; n < N; ++n) {
     let sum = f32x4.splat(0);
     for (let k: usize = 0; k < whole; k += 16) sum = f32x4.add(sum, f32x4.mul(v128.load(x + k), v128.load(b + k)));
-    store<f32>(c, lanes(sum) + rest(x, b, whole, bytes));
+    store<f32>(c, sumLanes(sum) + rest(x, b, whole, bytes));
     b += bStride;
     c += 4;
   }
-}
-
-/** The sum of the four numbers. */
-function lanes(sum: v128): f32 {
-  return (
-    f32x4.extract_lane(sum, 0) + f32x4.extract_lane(sum, 1) + f32x4.extract_lane(sum, 2) + f32x4.extract_lane(sum, 3)
-  );
 }
 
 /** The dot product of what is left of a row after its vectors of four. */

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * What a convolution reads, as src/wasm/patches.ts writes it: 32-bit integers in this order, in elements unless they say bytes.
+ * What a convolution reads, as src/wasm/convolutions/patches.ts writes it: 32-bit integers in this order, in elements unless they say bytes.
  *
  * Patch (row, column) of an image begins at (row * rowStep - top, column * columnStep - left) of it and is `tapRows` rows, `rowDilation`
  * apart, of `runs` runs, `columnDilation` pixels apart, of `runLength` numbers that lie next to each other.
@@ -58,6 +58,13 @@ export function scratchOf(patches: Patches, worker: i32): usize {
 @inline
 export function pitchOf(patches: Patches): usize {
   return (<usize>(patches.isPadded ? patches.paddedWidth : patches.width) * patches.channels) << 2;
+}
+
+/** How many parts there are. */
+// @ts-ignore: decorator
+@inline
+export function partsOf(patches: Patches): i32 {
+  return (patches.numRows + patches.rowsPerPart - 1) / patches.rowsPerPart;
 }
 
 /** How many patches a part has. */

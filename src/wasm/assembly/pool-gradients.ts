@@ -1,7 +1,7 @@
 // The gradients of pooling, from window to window.
 // SPDX-License-Identifier: Apache-2.0
 
-/** What a pooling reads, as src/wasm/pool-gradients.ts writes it: 32-bit integers in this order. */
+/** What a pooling reads, as src/wasm/convolutions/pool-gradients.ts writes it: 32-bit integers in this order. */
 @unmanaged
 class Windows {
   /** Of the images [batch, height, width, channels] and of the result [batch, rows, columns, channels]. */

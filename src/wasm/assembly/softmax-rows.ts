@@ -1,13 +1,7 @@
 // Functions of the rows of a matrix that go with softmax: each row is read once or twice and written once.
 // SPDX-License-Identifier: Apache-2.0
 
-// @ts-ignore: decorator
-@inline
-function sumLanes(x: v128): f32 {
-  return (
-    f32x4.extract_lane(x, 0) + f32x4.extract_lane(x, 1) + (f32x4.extract_lane(x, 2) + f32x4.extract_lane(x, 3))
-  );
-}
+import {sumLanes} from './lanes';
 
 // @ts-ignore: decorator
 @inline
