@@ -4,6 +4,9 @@
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 
+/** What a kernel function is called with. */
+export type KernelParams = Parameters<tf.KernelFunc>[0];
+
 /** Takes an intermediate into care: it is freed when the kernel is done. */
 export type Own = (tensor: tf.TensorInfo) => tf.TensorInfo;
 
@@ -20,6 +23,23 @@ export function withIntermediates(backend: BackendWasm, body: (own: Own) => tf.T
     });
   } finally {
     for (const {dataId} of made) backend.disposeData(dataId);
+  }
+}
+
+/** Makes a tensor and runs `write`, which fills it; frees it where that throws. The caller owns it. */
+export function withOutput(
+  backend: BackendWasm,
+  shape: number[],
+  dtype: tf.DataType,
+  write: (out: tf.TensorInfo) => void,
+): tf.TensorInfo {
+  const out = backend.makeOutput(shape, dtype);
+  try {
+    write(out);
+    return out;
+  } catch (error) {
+    backend.disposeData(out.dataId);
+    throw error;
   }
 }
 

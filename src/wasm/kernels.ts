@@ -14,19 +14,19 @@ import {reverseWith} from './arrays/reverse.js';
 import {sliceWith, splitWith, unpackWith} from './arrays/slice.js';
 import {tanhWith} from './arrays/tanh.js';
 import {tileWith} from './arrays/tile.js';
-import {unsortedSegmentSum} from './arrays/unsorted-segment-sum.js';
-import {conv2DBackpropFilter} from './convolutions/conv2d-backprop-filter.js';
+import {unsortedSegmentSumKernel} from './arrays/unsorted-segment-sum.js';
+import {conv2DBackpropFilterKernel} from './convolutions/conv2d-backprop-filter.js';
 import {conv2DBackpropInputWith} from './convolutions/conv2d-backprop-input.js';
-import {depthwiseBackpropFilter} from './convolutions/depthwise-backprop-filter.js';
-import {depthwiseBackpropInput} from './convolutions/depthwise-backprop-input.js';
+import {depthwiseBackpropFilterKernel} from './convolutions/depthwise-backprop-filter.js';
+import {depthwiseBackpropInputKernel} from './convolutions/depthwise-backprop-input.js';
 import {avgPoolGradWith, maxPoolGradWith} from './convolutions/pool-gradients.js';
 import {avgPoolWith, convolutionWith, maxPoolWith} from './convolutions/window-fit.js';
-import {adamUpdate} from './fused/adam-update.js';
-import {categoricalSample, topKMaskKernel} from './fused/draw-kernels.js';
-import {gumbelNoiseKernel, philoxUniforms} from './fused/random-kernels.js';
+import {adamUpdateKernel} from './fused/adam-update.js';
+import {categoricalSampleKernel, topKMaskKernel} from './fused/draw-kernels.js';
+import {gumbelNoiseKernel, philoxUniformsKernel} from './fused/random-kernels.js';
 import {reinmaxGradientKernel, relativeRowsKernel, softmaxGradientKernel} from './fused/row-kernels.js';
 import {batchMatMulWith} from './products/batch-mat-mul.js';
-import {einsum} from './products/einsum.js';
+import {einsumKernel} from './products/einsum.js';
 import {fusedMatMulWith} from './products/fused-mat-mul.js';
 import {groupedMatMulGradBKernel, groupedMatMulKernel} from './products/grouped-mat-mul.js';
 import type {SafeRightOperand} from './products/right-operands.js';
@@ -79,21 +79,21 @@ export const REPLACEMENTS: Record<
 
 /** Every kernel that the backend lacks, of an op of tfjs; where it has one by now, ours steps aside. */
 export const SUPPLEMENTS: Record<string, tf.KernelFunc> = {
-  Conv2DBackpropFilter: conv2DBackpropFilter,
-  DepthwiseConv2dNativeBackpropFilter: depthwiseBackpropFilter,
-  DepthwiseConv2dNativeBackpropInput: depthwiseBackpropInput,
-  Einsum: einsum,
-  UnsortedSegmentSum: unsortedSegmentSum,
+  Conv2DBackpropFilter: conv2DBackpropFilterKernel,
+  DepthwiseConv2dNativeBackpropFilter: depthwiseBackpropFilterKernel,
+  DepthwiseConv2dNativeBackpropInput: depthwiseBackpropInputKernel,
+  Einsum: einsumKernel,
+  UnsortedSegmentSum: unsortedSegmentSumKernel,
 };
 
 /** Kernels of ops of ours, which ask for them and do without. They need the binary and are not registered where it cannot run. */
 export const FUSED: Record<string, tf.KernelFunc> = {
-  AdamUpdate: adamUpdate,
-  CategoricalSample: categoricalSample,
+  AdamUpdate: adamUpdateKernel,
+  CategoricalSample: categoricalSampleKernel,
   GroupedMatMul: groupedMatMulKernel,
   GroupedMatMulGradB: groupedMatMulGradBKernel,
   GumbelNoise: gumbelNoiseKernel,
-  PhiloxUniforms: philoxUniforms,
+  PhiloxUniforms: philoxUniformsKernel,
   ReinmaxGradient: reinmaxGradientKernel,
   RelativeRows: relativeRowsKernel,
   SoftmaxGradient: softmaxGradientKernel,

@@ -345,6 +345,7 @@ test('kernels refuse inputs that do not fit, in words', () => {
   expect(run('SoftmaxGradient', {q: x, g: tf.zeros([2])}, {temperature: 1})).toThrow(
     'SoftmaxGradient: g must have the last axes of q, [2,3], but has [2].',
   );
+  expect(run('SoftmaxGradient', {q: x, g: tf.scalar(1)}, {temperature: 1})).toThrow('but has [].');
   expect(run('ReinmaxGradient', {d: x, p: x, q: x, g: tf.zeros([3])}, {})).toThrow('ReinmaxGradient: ');
   expect(run('RelativeRows', {x: tf.zeros([2], 'int32')}, {temperature: 1})).toThrow('but one is int32');
   expect(run('CategoricalSample', {probs: x}, {uniforms: new Float64Array(3)})).toThrow('there must be 2 uniforms');

@@ -3,7 +3,7 @@
 
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import {copyBlocks} from './copy-blocks.js';
+import {copyBlocks, isNumeric} from './copy-blocks.js';
 
 /** The kernel function that stands in for the stock Concat. */
 export function concatWith(stock: tf.KernelConfig): tf.KernelFunc {
@@ -13,9 +13,9 @@ export function concatWith(stock: tf.KernelConfig): tf.KernelFunc {
     const axis = tf.util.parseAxisParam((params.attrs as {axis: number}).axis, shape)[0]!;
     const count = tf.util.sizeFromShape(shape.slice(0, axis));
     const filled = inputs.filter(input => tf.util.sizeFromShape(input.shape) > 0);
-    const isNumeric = ['float32', 'int32', 'bool'].includes(dtype) && inputs.every(input => input.dtype === dtype);
+    const isAlike = isNumeric(inputs[0]!) && inputs.every(input => input.dtype === dtype);
     // Along the first axis the stock kernel copies each input in one piece.
-    if (count <= 1 || filled.length <= 1 || !isNumeric) return stock.kernelFunc(params);
+    if (count <= 1 || filled.length <= 1 || !isAlike) return stock.kernelFunc(params);
     const shapes = inputs.map(input => input.shape);
     tf.backend_util.assertParamsConsistent(shapes, axis);
 

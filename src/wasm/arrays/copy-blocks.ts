@@ -5,11 +5,14 @@ import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {ownKernels} from '../own-kernels.js';
 
-/** Fewer bytes than these are not worth a second thread. */
-const BYTES_PER_WORKER = 1 << 18;
+/** Bytes of a thread's part: fewer are done before another thread is awake. */
+const MINIMUM_BYTES = 2 ** 18;
 
-/** Of how many parts of so many bytes a share of a worker consists at least. */
-export const minimumParts = (bytes: number): number => Math.ceil(BYTES_PER_WORKER / Math.max(1, bytes));
+/** How many blocks of so many bytes a thread's part has at least. */
+export const minimumParts = (bytes: number): number => Math.ceil(MINIMUM_BYTES / Math.max(1, bytes));
+
+/** Whether our copies know a tensor's dtype; strings do not lie in the memory. */
+export const isNumeric = ({dtype}: tf.TensorInfo): boolean => ['float32', 'int32', 'bool'].includes(dtype);
 
 /** Blocks of `size` elements; places and strides are counts of elements as well, and a stride may be negative. */
 export interface Blocks {
@@ -24,12 +27,12 @@ export interface Blocks {
 /** Copies blocks from one tensor to another of the same dtype. The caller answers for the bounds, and has made all tensors before. */
 export function copyBlocks(backend: BackendWasm, from: tf.TensorInfo, to: tf.TensorInfo, blocks: Blocks): void {
   const {count, size, fromStart, fromStride, toStart, toStride} = blocks;
-  const own = ownKernels(backend);
-  if (own) {
+  const binary = ownKernels(backend);
+  if (binary) {
     const width = tf.util.bytesPerElement(from.dtype);
-    const [start, end] = [own.address(from) + fromStart * width, own.address(to) + toStart * width];
+    const [start, end] = [binary.address(from) + fromStart * width, binary.address(to) + toStart * width];
     const args = [start, end, size * width, fromStride * width, toStride * width];
-    own.split('copyBlocks', args, count, minimumParts(size * width));
+    binary.split('copyBlocks', args, count, minimumParts(size * width));
     return;
   }
   const source = backend.typedArrayFromHeap(from);

@@ -4,7 +4,7 @@
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {ownKernels} from '../own-kernels.js';
-import {minimumParts} from './copy-blocks.js';
+import {isNumeric, minimumParts} from './copy-blocks.js';
 
 /** A gather as rows: [batch, numOuter, length, row] by indices [batch, numIndices]. */
 interface Rows {
@@ -25,7 +25,7 @@ interface Rows {
 export function gatherWith(stock: tf.KernelConfig): tf.KernelFunc {
   return params => {
     const {x, indices} = params.inputs as {x: tf.TensorInfo; indices: tf.TensorInfo};
-    if (!['float32', 'int32', 'bool'].includes(x.dtype) || indices.dtype !== 'int32') return stock.kernelFunc(params);
+    if (!isNumeric(x) || indices.dtype !== 'int32') return stock.kernelFunc(params);
     const backend = params.backend as BackendWasm;
     const {axis, batchDims} = params.attrs as {axis: number; batchDims?: number};
 
@@ -55,21 +55,21 @@ export function gatherWith(stock: tf.KernelConfig): tf.KernelFunc {
 /** Refuses an index outside [0, length). */
 function checkIndices(backend: BackendWasm, indices: tf.TensorInfo, length: number): void {
   const count = tf.util.sizeFromShape(indices.shape);
-  const own = ownKernels(backend);
+  const binary = ownKernels(backend);
   const values = backend.typedArrayFromHeap(indices);
-  const outside = own
-    ? own.exports.findOutside(own.address(indices), count, length)
+  const outside = binary
+    ? binary.exports.findOutside(binary.address(indices), count, length)
     : values.findIndex(index => index < 0 || index >= length);
   if (outside >= 0) throw new Error(`GatherV2: the index value ${values[outside]} is not in [0, ${length - 1}]`);
 }
 
 function copyRows(backend: BackendWasm, x: tf.TensorInfo, indices: tf.TensorInfo, out: tf.TensorInfo, rows: Rows) {
   const {numRows, numOuter, numIndices, length, size} = rows;
-  const own = ownKernels(backend);
-  if (own) {
+  const binary = ownKernels(backend);
+  if (binary) {
     const bytes = size * tf.util.bytesPerElement(x.dtype);
-    const args = [own.address(x), own.address(indices), own.address(out), bytes, length, numOuter, numIndices];
-    own.split('copyRows', args, numRows, minimumParts(bytes));
+    const args = [binary.address(x), binary.address(indices), binary.address(out), bytes, length, numOuter, numIndices];
+    binary.split('copyRows', args, numRows, minimumParts(bytes));
     return;
   }
   const from = backend.typedArrayFromHeap(x);

@@ -6,8 +6,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import {withIntermediates} from '../kernel-calls.js';
 import {type OwnKernels, ownKernels} from '../own-kernels.js';
 
-/** Fewer additions than these are not worth a second thread. */
-const ADDITIONS_PER_WORKER = 1 << 16;
+/** Additions of a thread's part: fewer are done before another thread is awake. */
+const MINIMUM_ADDITIONS = 2 ** 16;
 
 /** What a reduction keeps and what it takes together. */
 interface Reduction {
@@ -29,11 +29,11 @@ function addUpWith(stock: tf.KernelConfig, scale: (length: number) => number): t
   return params => {
     const x = params.inputs.x as tf.TensorInfo;
     const backend = params.backend as BackendWasm;
-    const own = ownKernels(backend);
-    if (!own || x.dtype !== 'float32' || tf.util.sizeFromShape(x.shape) === 0) return other(params);
+    const binary = ownKernels(backend);
+    if (!binary || x.dtype !== 'float32' || tf.util.sizeFromShape(x.shape) === 0) return other(params);
     const {axis, keepDims} = params.attrs as {axis: number | number[]; keepDims: boolean};
     const {axes, shape, length} = describe(x, axis, keepDims);
-    return {...addUp(backend, own, x, axes, scale(length)), shape};
+    return {...addUp(backend, binary, x, axes, scale(length)), shape};
   };
 }
 
@@ -67,17 +67,23 @@ function describe(x: tf.TensorInfo, axis: number | number[] | undefined, keepDim
 }
 
 /** scale times the sums of x over its axes, which may be any; the caller owns the result, whose shape is its to set. */
-function addUp(backend: BackendWasm, own: OwnKernels, x: tf.TensorInfo, axes: number[], scale: number): tf.TensorInfo {
+function addUp(
+  backend: BackendWasm,
+  binary: OwnKernels,
+  x: tf.TensorInfo,
+  axes: number[],
+  scale: number,
+): tf.TensorInfo {
   // Neighbouring axes are one axis; what remains between kept ones is added up run by run, from the last to the first.
   const runs = groupAxes(x.shape, axes);
-  return withIntermediates(backend, free => {
+  return withIntermediates(backend, own => {
     let from = x;
     for (let i = runs.length - 1; i >= 0; --i) {
-      if (from !== x) free(from);
+      if (from !== x) own(from);
       const {numOuter, length, numInner} = runs[i]!;
       const to = backend.makeOutput([numOuter, numInner], 'float32');
-      const args = [own.address(from), own.address(to), length, numInner, i === 0 ? scale : 1];
-      own.split('sumAxis', args, numOuter, Math.ceil(ADDITIONS_PER_WORKER / (length * numInner)));
+      const args = [binary.address(from), binary.address(to), length, numInner, i === 0 ? scale : 1];
+      binary.split('sumAxis', args, numOuter, Math.ceil(MINIMUM_ADDITIONS / (length * numInner)));
       from = to;
     }
     return from;

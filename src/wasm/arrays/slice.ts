@@ -3,10 +3,7 @@
 
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import {copyBlocks} from './copy-blocks.js';
-
-/** Whether our copies know a dtype; strings do not lie in the memory. */
-const isNumeric = (x: tf.TensorInfo) => ['float32', 'int32', 'bool'].includes(x.dtype);
+import {copyBlocks, isNumeric} from './copy-blocks.js';
 
 /**
  * The kernel function that stands in for the stock Slice.

@@ -5,18 +5,18 @@ import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {ownKernels} from '../own-kernels.js';
 
-/** Fewer numbers than these are not worth a second thread. */
-const NUMBERS_PER_WORKER = 1 << 14;
+/** Numbers of a thread's part: fewer are done before another thread is awake. */
+const MINIMUM_NUMBERS = 2 ** 14;
 
 /** The kernel function that stands in for the stock Tanh; off by at most a few units in the last place. */
 export function tanhWith(stock: tf.KernelConfig): tf.KernelFunc {
   return params => {
     const x = params.inputs.x as tf.TensorInfo;
     const backend = params.backend as BackendWasm;
-    const own = ownKernels(backend);
-    if (!own || x.dtype !== 'float32') return stock.kernelFunc(params);
+    const binary = ownKernels(backend);
+    if (!binary || x.dtype !== 'float32') return stock.kernelFunc(params);
     const out = backend.makeOutput(x.shape, 'float32');
-    own.split('tanh', [own.address(x), own.address(out)], tf.util.sizeFromShape(x.shape), NUMBERS_PER_WORKER);
+    binary.split('tanh', [binary.address(x), binary.address(out)], tf.util.sizeFromShape(x.shape), MINIMUM_NUMBERS);
     return out;
   };
 }

@@ -5,13 +5,13 @@ import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {withIntermediates} from '../kernel-calls.js';
 import {ownKernels} from '../own-kernels.js';
-import {minimumParts} from './copy-blocks.js';
+import {isNumeric, minimumParts} from './copy-blocks.js';
 
 /** The kernel function that stands in for the stock Tile. */
 export function tileWith(stock: tf.KernelConfig): tf.KernelFunc {
   return params => {
     const x = params.inputs.x as tf.TensorInfo;
-    if (!['float32', 'int32', 'bool'].includes(x.dtype)) return stock.kernelFunc(params);
+    if (!isNumeric(x)) return stock.kernelFunc(params);
     const {reps} = params.attrs as {reps: number[]};
     const backend = params.backend as BackendWasm;
     // From the last axis to the first, and a plain copy where nothing repeats.
@@ -34,10 +34,15 @@ function repeat(backend: BackendWasm, x: tf.TensorInfo, shape: number[], size: n
   const out = backend.makeOutput(shape, x.dtype);
   if (tf.util.sizeFromShape(shape) === 0) return out;
   const count = tf.util.sizeFromShape(x.shape) / size;
-  const own = ownKernels(backend);
-  if (own) {
+  const binary = ownKernels(backend);
+  if (binary) {
     const bytes = size * tf.util.bytesPerElement(x.dtype);
-    own.split('repeatBlocks', [own.address(x), own.address(out), bytes, times], count, minimumParts(bytes * times));
+    binary.split(
+      'repeatBlocks',
+      [binary.address(x), binary.address(out), bytes, times],
+      count,
+      minimumParts(bytes * times),
+    );
     return out;
   }
   const from = backend.typedArrayFromHeap(x);

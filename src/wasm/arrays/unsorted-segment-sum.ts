@@ -5,9 +5,10 @@ import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {ValueError} from '../../errors.js';
 import {ownKernels} from '../own-kernels.js';
+import {isNumeric} from './copy-blocks.js';
 
-/** Fewer additions than these are not worth a second thread. */
-const ADDITIONS_PER_WORKER = 1 << 16;
+/** Additions of a thread's part: fewer are done before another thread is awake. */
+const MINIMUM_ADDITIONS = 2 ** 16;
 
 /**
  * The kernel function of UnsortedSegmentSum: x [rows, ...], segmentIds int32 [rows], to [numSegments, ...] of the sums of the rows of each
@@ -17,7 +18,7 @@ const ADDITIONS_PER_WORKER = 1 << 16;
  *
  * @throws ValueError if the shapes do not match.
  */
-export const unsortedSegmentSum: tf.KernelFunc = params => {
+export const unsortedSegmentSumKernel: tf.KernelFunc = params => {
   const {x, segmentIds} = params.inputs as {x: tf.TensorInfo; segmentIds: tf.TensorInfo};
   const {numSegments} = params.attrs as {numSegments: number};
   const backend = params.backend as BackendWasm;
@@ -30,7 +31,7 @@ export const unsortedSegmentSum: tf.KernelFunc = params => {
   if (!(numSegments >= 0)) {
     throw new ValueError(`unsortedSegmentSum: numSegments must not be negative, but got ${numSegments}.`);
   }
-  if (!['float32', 'int32', 'bool'].includes(x.dtype)) {
+  if (!isNumeric(x)) {
     throw new ValueError(`unsortedSegmentSum: x must be float32, int32 or bool, but got ${x.dtype}.`);
   }
 
@@ -39,12 +40,12 @@ export const unsortedSegmentSum: tf.KernelFunc = params => {
   const numRows = x.shape[0]!;
   const numColumns = tf.util.sizeFromShape(shape.slice(1));
   if (numSegments * numColumns === 0) return out;
-  const own = ownKernels(backend);
-  if (own && x.dtype !== 'bool') {
-    const args = [own.address(x), own.address(segmentIds), own.address(out), numRows, numColumns, numSegments];
+  const binary = ownKernels(backend);
+  if (binary && x.dtype !== 'bool') {
+    const args = [binary.address(x), binary.address(segmentIds), binary.address(out), numRows, numColumns, numSegments];
     // A worker writes a cache line or more of a row.
-    const minimum = Math.max(16, Math.ceil(ADDITIONS_PER_WORKER / Math.max(1, numRows)));
-    own.split(x.dtype === 'float32' ? 'segmentSum' : 'segmentSumInteger', args, numColumns, minimum);
+    const minimum = Math.max(16, Math.ceil(MINIMUM_ADDITIONS / Math.max(1, numRows)));
+    binary.split(x.dtype === 'float32' ? 'segmentSum' : 'segmentSumInteger', args, numColumns, minimum);
     return out;
   }
   const from = backend.typedArrayFromHeap(x);

@@ -6,8 +6,8 @@ import type * as tf from '@tensorflow/tfjs-core';
 import {show, ValueError} from '../../errors.js';
 import {callKernel, type Own} from '../kernel-calls.js';
 
-/** In multiplications: less than this is not worth another thread. */
-export const WORTH_A_THREAD = 1 << 18;
+/** Multiplications of a thread's part: fewer are done before another thread is awake. */
+export const MINIMUM_MULTIPLICATIONS = 2 ** 18;
 
 /** x as [batch, height, width, channels]; where it had its channels first, a transposed copy in the care of `own`. */
 export function channelsLast(

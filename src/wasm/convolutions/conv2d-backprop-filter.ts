@@ -5,7 +5,7 @@ import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {withIntermediates} from '../kernel-calls.js';
 import {type OwnKernels, ownKernels} from '../own-kernels.js';
-import {channelsLast, checkGradientShapes, padChannelsLast, pairOf, WORTH_A_THREAD} from './conv-arguments.js';
+import {channelsLast, checkGradientShapes, MINIMUM_MULTIPLICATIONS, padChannelsLast, pairOf} from './conv-arguments.js';
 import {forEachTap, type PatchGeometry, patchesOf, withPatches} from './patches.js';
 
 /**
@@ -16,7 +16,7 @@ import {forEachTap, type PatchGeometry, patchesOf, withPatches} from './patches.
  * @param params.inputs x [batch, height, width, inChannels] and dy [batch, rows, columns, outChannels], or channels first by dataFormat.
  * @returns [height, width, inChannels, outChannels] of the filter.
  */
-export const conv2DBackpropFilter: tf.KernelFunc = params => {
+export const conv2DBackpropFilterKernel: tf.KernelFunc = params => {
   const backend = params.backend as BackendWasm;
   const {x, dy} = params.inputs as {x: tf.TensorInfo; dy: tf.TensorInfo};
   const {strides, pad, dataFormat, dimRoundingMode, filterShape} =
@@ -52,7 +52,7 @@ function multiply(
   const perTile = tf.util.sizeFromShape(gradient.shape) * 6;
   withPatches(backend, binary, images, geometry, plan => {
     const addresses = [plan.address, binary.address(gradient), binary.address(out), outChannels];
-    binary.split('convolveFilterGradient', addresses, tiles, Math.ceil(WORTH_A_THREAD / perTile));
+    binary.split('convolveFilterGradient', addresses, tiles, Math.ceil(MINIMUM_MULTIPLICATIONS / perTile));
   });
 }
 

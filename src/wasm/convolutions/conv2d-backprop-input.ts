@@ -9,9 +9,9 @@ import {
   channelsFirst,
   channelsLast,
   checkGradientShapes,
+  MINIMUM_MULTIPLICATIONS,
   padChannelsLast,
   pairOf,
-  WORTH_A_THREAD,
 } from './conv-arguments.js';
 import {phasesOf} from './conv-phases.js';
 import {withPatches} from './patches.js';
@@ -83,7 +83,7 @@ function convolvePhases(
           'convolve',
           [plan.address, packed, target, ...steps, inChannels],
           plan.numParts,
-          Math.ceil(WORTH_A_THREAD / (1 + perPatch * plan.patchesPerPart)),
+          Math.ceil(MINIMUM_MULTIPLICATIONS / (1 + perPatch * plan.patchesPerPart)),
         );
       });
     }

@@ -5,7 +5,7 @@ import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {type Own, withIntermediates} from '../kernel-calls.js';
 import {type OwnKernels, ownKernels} from '../own-kernels.js';
-import {checkGradientShapes, checkNoDilation, pairOf, WORTH_A_THREAD} from './conv-arguments.js';
+import {checkGradientShapes, checkNoDilation, MINIMUM_MULTIPLICATIONS, pairOf} from './conv-arguments.js';
 import {forEachTap, type PatchGeometry, patchesOf, withPatches} from './patches.js';
 
 const NAME = 'DepthwiseConv2dNativeBackpropFilter';
@@ -16,7 +16,7 @@ const NAME = 'DepthwiseConv2dNativeBackpropFilter';
  * @param params.inputs x [batch, height, width, channels] and dy [batch, rows, columns, channels * multiplier].
  * @returns [height, width, channels, multiplier] of the filter.
  */
-export const depthwiseBackpropFilter: tf.KernelFunc = params => {
+export const depthwiseBackpropFilterKernel: tf.KernelFunc = params => {
   const backend = params.backend as BackendWasm;
   const {x, dy} = params.inputs as {x: tf.TensorInfo; dy: tf.TensorInfo};
   const {strides, dilations, pad, dimRoundingMode, filterShape} =
@@ -56,7 +56,12 @@ function multiply(
     // As many channels as the result has.
     images = own(backend.makeOutput([...x.shape.slice(0, 3), channels], 'float32'));
     const size = tf.util.sizeFromShape(x.shape);
-    binary.split('repeatNumbers', [binary.address(x), binary.address(images), multiplier], size, WORTH_A_THREAD);
+    binary.split(
+      'repeatNumbers',
+      [binary.address(x), binary.address(images), multiplier],
+      size,
+      MINIMUM_MULTIPLICATIONS,
+    );
   }
   const perGroup = (tf.util.sizeFromShape(dy.shape) / channels) * geometry.tapRows * geometry.tapColumns * 8;
   withPatches(backend, binary, images, {...geometry, channels}, plan => {
@@ -64,7 +69,7 @@ function multiply(
       'depthwiseFilterGradient',
       [plan.address, binary.address(dy), binary.address(out)],
       Math.ceil(channels / 8),
-      Math.ceil(WORTH_A_THREAD / perGroup),
+      Math.ceil(MINIMUM_MULTIPLICATIONS / perGroup),
     );
   });
 }

@@ -5,7 +5,7 @@ import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {withIntermediates} from '../kernel-calls.js';
 import {type OwnKernels, ownKernels} from '../own-kernels.js';
-import {checkGradientShapes, checkNoDilation, pairOf, WORTH_A_THREAD} from './conv-arguments.js';
+import {checkGradientShapes, checkNoDilation, MINIMUM_MULTIPLICATIONS, pairOf} from './conv-arguments.js';
 import {phasesOf} from './conv-phases.js';
 import {forEachTap, patchesOf, withPatches} from './patches.js';
 
@@ -17,7 +17,7 @@ const NAME = 'DepthwiseConv2dNativeBackpropInput';
  * @param params.inputs dy [batch, rows, columns, channels * multiplier] and filter [height, width, channels, multiplier].
  * @returns Of params.attrs.inputShape, [batch, height, width, channels].
  */
-export const depthwiseBackpropInput: tf.KernelFunc = params => {
+export const depthwiseBackpropInputKernel: tf.KernelFunc = params => {
   const backend = params.backend as BackendWasm;
   const {dy, filter} = params.inputs as {dy: tf.TensorInfo; filter: tf.TensorInfo};
   const {strides, dilations, pad, dimRoundingMode, inputShape} =
@@ -50,7 +50,12 @@ export const depthwiseBackpropInput: tf.KernelFunc = params => {
       // As many channels as the result has, and their sums.
       const apart = own(backend.makeOutput([...inputShape.slice(0, 3), info.outChannels], 'float32'));
       convolvePhases(backend, binary, dy, filter, apart, info);
-      binary.split('sumNumbers', [binary.address(apart), binary.address(out), multiplier], size, WORTH_A_THREAD);
+      binary.split(
+        'sumNumbers',
+        [binary.address(apart), binary.address(out), multiplier],
+        size,
+        MINIMUM_MULTIPLICATIONS,
+      );
     }
     return out;
   });
@@ -77,7 +82,7 @@ function convolvePhases(
         'depthwiseConvolve',
         [plan.address, binary.address(filter) + firstTap * pixel, ...taps, target, ...steps],
         plan.numParts,
-        Math.ceil(WORTH_A_THREAD / (1 + perPatch * plan.patchesPerPart)),
+        Math.ceil(MINIMUM_MULTIPLICATIONS / (1 + perPatch * plan.patchesPerPart)),
       );
     });
   }

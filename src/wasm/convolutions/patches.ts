@@ -49,7 +49,7 @@ const reach = (taps: number, dilation: number) => (taps === 0 ? 0 : (taps - 1) *
 /** Runs body with the patches of `source`, [batch, height, width, channels] in float32, ready for the binary. */
 export function withPatches(
   backend: BackendWasm,
-  own: OwnKernels,
+  binary: OwnKernels,
   source: tf.TensorInfo,
   geometry: PatchGeometry,
   body: (plan: PatchPlan) => void,
@@ -80,10 +80,10 @@ export function withPatches(
   // Where the columns of a patch are neighbours, a row of it is one run of numbers.
   const [runs, runLength] = columnDilation === 1 ? [1, tapColumns * channels] : [tapColumns, channels];
 
-  own.withScratch(own.numWorkers * scratchBytes, scratch => {
+  binary.withScratch(binary.numWorkers * scratchBytes, scratch => {
     // In the order of the fields in src/wasm/assembly/patches.ts.
     const fields = [
-      ...[own.address(source), height, width, channels, top, left, paddedHeight, paddedWidth],
+      ...[binary.address(source), height, width, channels, top, left, paddedHeight, paddedWidth],
       ...[rows, columns, rowStep, columnStep, tapRows, rowDilation, runs, columnDilation, runLength, Number(isPadded)],
       ...[rowsPerPart, numRows, scratch, scratchBytes, table, spare, offsets, sums, tapColumns],
     ];
@@ -91,7 +91,7 @@ export function withPatches(
     try {
       (backend.typedArrayFromHeap(plan) as Int32Array).set(fields);
       body({
-        address: own.address(plan),
+        address: binary.address(plan),
         numParts: Math.ceil(numRows / rowsPerPart),
         patchesPerPart: rowsPerPart * columns,
       });

@@ -5,7 +5,7 @@ import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {ValueError} from '../../errors.js';
 import {ownKernels} from '../own-kernels.js';
-import {WORTH_A_THREAD} from './conv-arguments.js';
+import {MINIMUM_MULTIPLICATIONS} from './conv-arguments.js';
 import {forEachTap, patchesOf} from './patches.js';
 
 /**
@@ -93,7 +93,7 @@ function poolGradient(
           number,
         ];
         const args = name === 'maxPoolGradient' ? [at, images, from, to] : [at, from, to, shareOf(info)];
-        binary.split(name, args, shape[0], Math.ceil(WORTH_A_THREAD / (perImage + 1)));
+        binary.split(name, args, shape[0], Math.ceil(MINIMUM_MULTIPLICATIONS / (perImage + 1)));
       } finally {
         backend.disposeData(plan.dataId);
       }

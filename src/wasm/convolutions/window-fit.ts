@@ -4,7 +4,7 @@
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {ValueError} from '../../errors.js';
-import {callKernel, withIntermediates} from '../kernel-calls.js';
+import {callKernel, type KernelParams, withIntermediates} from '../kernel-calls.js';
 import {channelsFirst, channelsLast, padChannelsLast, pairOf} from './conv-arguments.js';
 
 /**
@@ -73,7 +73,7 @@ export function avgPoolWith(stock: tf.KernelConfig): tf.KernelFunc {
 /** Runs the stock kernel on the images, or on what of them and of `padding` around them the windows see. */
 function runFitting(
   stock: tf.KernelConfig,
-  params: Parameters<tf.KernelFunc>[0],
+  params: KernelParams,
   info: tf.backend_util.Conv2DInfo,
   padding: number,
 ): ReturnType<tf.KernelFunc> {

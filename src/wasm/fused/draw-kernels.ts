@@ -3,44 +3,47 @@
 
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import {withIntermediates} from '../kernel-calls.js';
+import {ValueError} from '../../errors.js';
+import {withIntermediates, withOutput} from '../kernel-calls.js';
 import {ownKernels} from '../own-kernels.js';
-
-type KernelParams = Parameters<tf.KernelFunc>[0];
 
 /** Called with the number of a row in which there is nothing to choose; it throws. */
 type OnBadRow = (row: number) => never;
 
 /** A one-hot of each row of probs, by one of the float64 `uniforms` a row. */
-export function categoricalSample({inputs, backend, attrs}: KernelParams): tf.TensorInfo {
-  const probs = inputs.probs as tf.TensorInfo;
-  const {uniforms, onBadRow} = attrs as unknown as {uniforms: Float64Array; onBadRow: OnBadRow};
-  const wasm = backend as BackendWasm;
-  const own = ownKernels(wasm)!;
+export const categoricalSampleKernel: tf.KernelFunc = params => {
+  const probs = params.inputs.probs as tf.TensorInfo;
+  const {uniforms, onBadRow} = params.attrs as unknown as {uniforms: Float64Array; onBadRow: OnBadRow};
+  const backend = params.backend as BackendWasm;
+  const binary = ownKernels(backend)!; // the kernel is registered only where it can run
   const [numRows, columns] = rowsOf('CategoricalSample', probs);
   if (uniforms.length !== numRows) {
-    throw new Error(
+    throw new ValueError(
       `CategoricalSample: there must be ${numRows} uniforms, one a row, but there are ${uniforms.length}.`,
     );
   }
-  return withIntermediates(wasm, intermediate => {
-    const words = intermediate(copyToMemory(wasm, uniforms));
-    return chosen(wasm, probs, onBadRow, sample =>
-      own.exports.sampleCategories(own.address(probs), own.address(words), own.address(sample), numRows, columns),
-    );
+  return withIntermediates(backend, own => {
+    const words = own(copyToMemory(backend, uniforms));
+    return withOutput(backend, probs.shape, 'float32', sample => {
+      const [from, at, to] = [probs, words, sample].map(binary.address) as [number, number, number];
+      const badRow = binary.exports.sampleCategories(from, at, to, numRows, columns);
+      if (badRow >= 0) onBadRow(badRow);
+    });
   });
-}
+};
 
 /** A mask of the k largest entries of each row of x. */
-export function topKMaskKernel({inputs, backend, attrs}: KernelParams): tf.TensorInfo {
-  const x = inputs.x as tf.TensorInfo;
-  const {k, onBadRow} = attrs as unknown as {k: number; onBadRow: OnBadRow};
-  const own = ownKernels(backend as BackendWasm)!;
+export const topKMaskKernel: tf.KernelFunc = params => {
+  const x = params.inputs.x as tf.TensorInfo;
+  const {k, onBadRow} = params.attrs as unknown as {k: number; onBadRow: OnBadRow};
+  const backend = params.backend as BackendWasm;
+  const binary = ownKernels(backend)!;
   const [numRows, columns] = rowsOf('TopKMask', x);
-  return chosen(backend as BackendWasm, x, onBadRow, mask =>
-    own.exports.markLargest(own.address(x), own.address(mask), k, numRows, columns),
-  );
-}
+  return withOutput(backend, x.shape, 'float32', mask => {
+    const badRow = binary.exports.markLargest(binary.address(x), binary.address(mask), k, numRows, columns);
+    if (badRow >= 0) onBadRow(badRow);
+  });
+};
 
 /** A tensor with the bits of float64 numbers; no dtype of tfjs has their size. */
 export function copyToMemory(backend: BackendWasm, values: Float64Array): tf.TensorInfo {
@@ -52,26 +55,7 @@ function rowsOf(owner: string, x: tf.TensorInfo): [numRows: number, columns: num
   const columns = x.shape[x.shape.length - 1];
   const size = tf.util.sizeFromShape(x.shape);
   if (x.dtype !== 'float32' || columns === undefined || size === 0) {
-    throw new Error(`${owner}: the input must be a float32 tensor with rows, but got ${x.dtype} [${x.shape}].`);
+    throw new ValueError(`${owner}: the input must be a float32 tensor with rows, but got ${x.dtype} [${x.shape}].`);
   }
   return [size / columns, columns];
-}
-
-/** Makes a tensor of the shape of x by `choose`, which gives -1 or the number of a bad row. */
-function chosen(
-  backend: BackendWasm,
-  x: tf.TensorInfo,
-  onBadRow: OnBadRow,
-  choose: (out: tf.TensorInfo) => number,
-): tf.TensorInfo {
-  const out = backend.makeOutput(x.shape, 'float32');
-  let badRow = 0;
-  try {
-    badRow = choose(out);
-    if (badRow >= 0) onBadRow(badRow);
-  } catch (error) {
-    backend.disposeData(out.dataId);
-    throw error;
-  }
-  return out;
 }

@@ -33,7 +33,7 @@ interface Parts {
  *
  * @throws Error where tfjs cannot read the equation or the lengths differ, in its words. ValueError if the result repeats a label.
  */
-export const einsum: tf.KernelFunc = params => {
+export const einsumKernel: tf.KernelFunc = params => {
   const tensors = params.inputs as unknown as tf.TensorInfo[];
   const {equation} = params.attrs as {equation: string};
   const backend = params.backend as BackendWasm;

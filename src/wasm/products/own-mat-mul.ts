@@ -10,14 +10,14 @@ import type {Product} from './matrix-batch.js';
 export const TILE_ROWS = 5;
 export const TILE_COLUMNS = 8;
 
-/** A part is worth giving away for so many multiplications, about 25 microseconds of them. */
-const MULTIPLICATIONS_PER_PART = 2 ** 19;
+/** Multiplications of a thread's part, about 25 microseconds of them: fewer are done before another thread is awake. */
+const MINIMUM_MULTIPLICATIONS = 2 ** 19;
 /** More of them would even out the workers' speeds better, but each packs one side of the product anew. */
 const PARTS_PER_WORKER = 2;
 
 /** The least number of a product's `total` panels that one worker should be given at a time. */
 export function leastShare({numWorkers}: OwnKernels, total: number, multiplications: number): number {
-  const worthwhile = Math.ceil((total * MULTIPLICATIONS_PER_PART) / Math.max(multiplications, 1));
+  const worthwhile = Math.ceil((total * MINIMUM_MULTIPLICATIONS) / Math.max(multiplications, 1));
   return Math.max(worthwhile, Math.floor(total / (PARTS_PER_WORKER * numWorkers)));
 }
 
@@ -33,14 +33,14 @@ export interface Finish {
 /**
  * Multiplies [batch, M, K] by [batch, K, N], all sizes above zero but for K.
  *
- * @param own The binary on this backend's memory.
+ * @param binary The binary on this backend's memory.
  * @param pairs For each matrix of the result, the positions of its operands among those of a and of b.
  * @param finish What is done to the sums.
  * @returns float32 [pairs.length, M, N], owned by the caller.
  */
 export function ownMatMul(
   backend: BackendWasm,
-  own: OwnKernels,
+  binary: OwnKernels,
   {a, b, transposeA, transposeB}: Product,
   pairs: readonly (readonly [number, number])[],
   {bias, low = Number.NEGATIVE_INFINITY, high = Number.POSITIVE_INFINITY}: Finish = {},
@@ -58,19 +58,19 @@ export function ownMatMul(
   let table: tf.TensorInfo | undefined;
   try {
     if (batch > 1) table = backend.makeOutput([batch, 2], 'int32', undefined, Int32Array.from(pairs.flat()));
-    const pairsAddress = table ? own.address(table) : 0;
-    const biasAddress = bias ? own.address(bias) : 0;
+    const pairsAddress = table ? binary.address(table) : 0;
+    const biasAddress = bias ? binary.address(bias) : 0;
     // Every worker packs the whole side that is not split, which should be the smaller one.
     const splitsColumns = M < N;
     const parts = batch * (splitsColumns ? Math.ceil(N / TILE_COLUMNS) : Math.ceil(M / TILE_ROWS));
-    const minimum = leastShare(own, parts, batch * M * N * K);
-    own.withScratch(own.numWorkers * own.exports.matMulScratch(M, K, N), scratch =>
-      own.split(
+    const minimum = leastShare(binary, parts, batch * M * N * K);
+    binary.withScratch(binary.numWorkers * binary.exports.matMulScratch(M, K, N), scratch =>
+      binary.split(
         'matMul',
         [
-          own.address(a),
-          own.address(b),
-          own.address(out),
+          binary.address(a),
+          binary.address(b),
+          binary.address(out),
           pairsAddress,
           M,
           K,
