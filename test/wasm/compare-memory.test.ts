@@ -48,8 +48,9 @@ function runPairs(
   const [atA, atB] = [memory.place(a, last === 'a'), memory.place(b, last === 'b')];
   const numBytes = name === 'compare' ? count : 4 * count;
   const to = memory.place(new Uint8Array(numBytes), last === 'to');
-  memory.writingOnly(to, numBytes, () =>
-    inParts(count, cuts, (begin, end, worker) =>
+  const width = numBytes / count;
+  inParts(count, cuts, (begin, end, worker) =>
+    memory.writingOnly(to + width * begin, width * (end - begin), () =>
       memory.exports[name]!(
         atA,
         atB,
@@ -102,8 +103,8 @@ describe('the comparisons of the binary', () => {
         const condition = memory.place(truths, last === 'condition');
         const [atYes, atNo] = [memory.place(yes, last === 'yes'), memory.place(no, last === 'no')];
         const to = memory.place(new Uint8Array(4 * count), last === 'to');
-        memory.writingOnly(to, 4 * count, () =>
-          inParts(count, cuts, (begin, end, worker) =>
+        inParts(count, cuts, (begin, end, worker) =>
+          memory.writingOnly(to + 4 * begin, 4 * (end - begin), () =>
             memory.exports.select!(condition, atYes, atNo, to, begin, end, worker),
           ),
         );
@@ -122,8 +123,8 @@ describe('the comparisons of the binary', () => {
         const [a, b] = [drawTruths(1, count), drawTruths(2, count)];
         const [atA, atB] = [memory.place(a, last === 'a'), memory.place(b, last === 'b')];
         const to = memory.place(new Uint8Array(count), last === 'to');
-        memory.writingOnly(to, count, () =>
-          inParts(count, cuts, (begin, end, worker) =>
+        inParts(count, cuts, (begin, end, worker) =>
+          memory.writingOnly(to + begin, end - begin, () =>
             memory.exports.logical!(atA, atB, to, Number(isEither), begin, end, worker),
           ),
         );
@@ -141,8 +142,10 @@ describe('the comparisons of the binary', () => {
         const x = Float32Array.from(numbers(4, count, -5, 5));
         const from = memory.place(x, isFromLast);
         const to = memory.place(new Uint8Array(4 * count), !isFromLast);
-        memory.writingOnly(to, 4 * count, () =>
-          inParts(count, cuts, (begin, end, worker) => memory.exports.tanh!(from, to, begin, end, worker)),
+        inParts(count, cuts, (begin, end, worker) =>
+          memory.writingOnly(to + 4 * begin, 4 * (end - begin), () =>
+            memory.exports.tanh!(from, to, begin, end, worker),
+          ),
         );
         const result = new Float32Array(memory.read(to, 4 * count).buffer);
         expectClose(

@@ -10,7 +10,7 @@ const RUNS = {seed: SEED, numRuns: 150};
 
 const cuts = fc.array(fc.nat(), {maxLength: 3});
 /** Sizes of a row in bytes, on both sides of every way of copying. */
-const rowBytes = fc.oneof(fc.integer({min: 1, max: 70}), fc.constantFrom(512, 1020, 1024, 1030));
+const rowBytes = fc.oneof(fc.integer({min: 1, max: 70}), fc.constantFrom(4, 512, 1020, 1024, 1030));
 const side = fc.integer({min: 1, max: 6});
 const bytesOf = (count: number, seed = 1) => Uint8Array.from(numbers(seed, count, 0, 256), Math.floor);
 /** Exact in float32, as are sums of them. */
@@ -34,8 +34,8 @@ describe('the copies and sums of the binary', () => {
           const list = memory.place(indices, last === 'indices');
           const from = memory.place(source, last === 'from');
           const to = memory.place(new Uint8Array(numRows * bytes), last === 'to');
-          memory.writingOnly(to, numRows * bytes, () =>
-            inParts(numRows, cuts, (begin, end, worker) =>
+          inParts(numRows, cuts, (begin, end, worker) =>
+            memory.writingOnly(to + begin * bytes, (end - begin) * bytes, () =>
               memory.exports.copyRows!(from, list, to, bytes, length, numOuter, numIndices, begin, end, worker),
             ),
           );
@@ -71,8 +71,8 @@ describe('the copies and sums of the binary', () => {
         const from = memory.place(source, isFromLast);
         const to = memory.place(new Uint8Array(count * bytes), !isFromLast);
         const [start, step] = isBackwards ? [from + (count - 1) * stride, -stride] : [from, stride];
-        memory.writingOnly(to, count * bytes, () =>
-          inParts(count, cuts, (begin, end, worker) =>
+        inParts(count, cuts, (begin, end, worker) =>
+          memory.writingOnly(to + begin * bytes, (end - begin) * bytes, () =>
             memory.exports.copyBlocks!(start, to, bytes, step, bytes, begin, end, worker),
           ),
         );
@@ -92,8 +92,8 @@ describe('the copies and sums of the binary', () => {
         const from = memory.place(source, isFromLast);
         const size = count * times * bytes;
         const to = memory.place(new Uint8Array(size), !isFromLast);
-        memory.writingOnly(to, size, () =>
-          inParts(count, cuts, (begin, end, worker) =>
+        inParts(count, cuts, (begin, end, worker) =>
+          memory.writingOnly(to + begin * times * bytes, (end - begin) * times * bytes, () =>
             memory.exports.repeatBlocks!(from, to, bytes, times, begin, end, worker),
           ),
         );
@@ -165,8 +165,8 @@ describe('the copies and sums of the binary', () => {
         values.forEach((value, i) => {
           expected[Math.floor(i / (length * numInner)) * numInner + (i % numInner)]! += scale * value;
         });
-        memory.writingOnly(to, expected.byteLength, () =>
-          inParts(numOuter, cuts, (begin, end, worker) =>
+        inParts(numOuter, cuts, (begin, end, worker) =>
+          memory.writingOnly(to + 4 * begin * numInner, 4 * (end - begin) * numInner, () =>
             memory.exports.sumAxis!(from, to, length, numInner, scale, begin, end, worker),
           ),
         );

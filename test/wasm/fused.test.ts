@@ -180,6 +180,7 @@ describe('a draw by the kernel', () => {
     expect(ours).toBe(stock);
     expect(ours).toContain('owner: row 1 of the logits leaves nothing to choose from');
     expect([backend.numDataIds(), tf.memory().numTensors]).toEqual(before);
+    expect(() => categorical('owner', tf.tensor2d([Number.NaN, 1, 1, 0], [2, 2]), seeded(1))).toThrow('owner: row 0');
   });
 });
 
@@ -263,10 +264,13 @@ describe('random numbers by the kernels', () => {
   );
 });
 
-test('a clone shares the memory of its tensor and outlives it', () => {
+test.each([
+  ['clone', (x: tf.Tensor) => tf.clone(x)],
+  ['cast to its own dtype', (x: tf.Tensor) => tf.cast(x, 'float32')],
+])('a %s shares the memory of its tensor and outlives it', (_, copyOf) => {
   const backend = tf.backend() as BackendWasm;
   const x = tf.tensor1d([1, 2, 3]);
-  const copy = tf.clone(x);
+  const copy = copyOf(x);
   expect(backend.getMemoryOffset(copy.dataId)).toBe(backend.getMemoryOffset(x.dataId));
   x.dispose();
   expect(list(copy)).toEqual([1, 2, 3]);
