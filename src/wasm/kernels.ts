@@ -14,6 +14,7 @@ import {reverseWith} from './arrays/reverse.js';
 import {sliceWith, splitWith, unpackWith} from './arrays/slice.js';
 import {tanhWith} from './arrays/tanh.js';
 import {tileWith} from './arrays/tile.js';
+import {transposeWith} from './arrays/transpose.js';
 import {unsortedSegmentSumKernel} from './arrays/unsorted-segment-sum.js';
 import {conv2DBackpropFilterKernel} from './convolutions/conv2d-backprop-filter.js';
 import {conv2DBackpropInputWith} from './convolutions/conv2d-backprop-input.js';
@@ -74,6 +75,7 @@ export const REPLACEMENTS: Record<
   Sum: sumWith,
   Tanh: tanhWith,
   Tile: tileWith,
+  Transpose: transposeWith,
   Unpack: unpackWith,
 };
 

@@ -4,10 +4,12 @@
 
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
+import {ValueError} from '../../errors.js';
+import {callKernel, type KernelParams, withIntermediates} from '../kernel-calls.js';
 import {type OwnKernels, ownKernels} from '../own-kernels.js';
 
-/** Fewer numbers than these are not worth a second thread. */
-const NUMBERS_PER_WORKER = 1 << 16;
+/** Numbers of a thread's part: fewer are done before another thread is awake. */
+const MINIMUM_NUMBERS = 2 ** 16;
 
 /** In the order of their numbers in the binary. */
 const OPERATIONS = ['Greater', 'GreaterEqual', 'Less', 'LessEqual', 'Equal', 'NotEqual'];
@@ -18,24 +20,24 @@ const isSingle = (x: tf.TensorInfo) => tf.util.sizeFromShape(x.shape) === 1;
 /** What the body writes its result with. */
 interface Call {
   backend: BackendWasm;
-  own: OwnKernels;
+  binary: OwnKernels;
 }
 
 /** Runs the body where there are the binary and something to do, and the stock kernel elsewhere. */
 function orStock(
   stock: tf.KernelConfig,
-  isFit: (params: Parameters<tf.KernelFunc>[0]) => boolean,
-  body: (params: Parameters<tf.KernelFunc>[0], call: Call) => tf.TensorInfo,
+  isFit: (params: KernelParams) => boolean,
+  body: (params: KernelParams, call: Call) => tf.TensorInfo,
 ): tf.KernelFunc {
   return params => {
     const backend = params.backend as BackendWasm;
-    const own = ownKernels(backend);
-    return own && isFit(params) ? body(params, {backend, own}) : stock.kernelFunc(params);
+    const binary = ownKernels(backend);
+    return binary && isFit(params) ? body(params, {backend, binary}) : stock.kernelFunc(params);
   };
 }
 
 /** Two operands of float32 of the same shape, or one of them a single number. */
-function isPair({inputs}: Parameters<tf.KernelFunc>[0]): boolean {
+function isPair({inputs}: KernelParams): boolean {
   const {a, b} = inputs as {a: tf.TensorInfo; b: tf.TensorInfo};
   return a.dtype === 'float32' && b.dtype === 'float32' && (sameShape(a, b) || isSingle(a) || isSingle(b));
 }
@@ -45,15 +47,15 @@ function pairUp(
   name: 'compare' | 'extreme',
   dtype: 'bool' | 'float32',
   operation: number,
-): (params: Parameters<tf.KernelFunc>[0], call: Call) => tf.TensorInfo {
-  return ({inputs}, {backend, own}) => {
+): (params: KernelParams, call: Call) => tf.TensorInfo {
+  return ({inputs}, {backend, binary}) => {
     const {a, b} = inputs as {a: tf.TensorInfo; b: tf.TensorInfo};
     const shape = tf.broadcast_util.assertAndGetBroadcastShape(a.shape, b.shape);
     const out = backend.makeOutput(shape, dtype);
     const isAlike = sameShape(a, b);
     const single = [!isAlike && isSingle(a), !isAlike && isSingle(b)].map(Number);
-    const args = [own.address(a), own.address(b), own.address(out), ...single, operation];
-    own.split(name, args, tf.util.sizeFromShape(shape), NUMBERS_PER_WORKER);
+    const args = [binary.address(a), binary.address(b), binary.address(out), ...single, operation];
+    binary.split(name, args, tf.util.sizeFromShape(shape), MINIMUM_NUMBERS);
     return out;
   };
 }
@@ -68,7 +70,10 @@ export const extremeWith = (stock: tf.KernelConfig): tf.KernelFunc =>
 
 /**
  * The kernel function that stands in for the stock Select. That takes bool for numbers of four bytes, and writes them behind the result as
- * well; here bool is selected without the binary too.
+ * well; here bool is selected without the binary too. And it reads operands of two dtypes as if both had that of the first one; here the
+ * result has the wider of the two, as on cpu. Where one has no numbers, tf.where leaves the shapes different: nothing is read or written then, where the stock kernel writes a number for each of the condition.
+ *
+ * @throws ValueError if the shapes do not match.
  */
 export function selectWith(stock: tf.KernelConfig): tf.KernelFunc {
   const numbers = orStock(
@@ -78,17 +83,40 @@ export function selectWith(stock: tf.KernelConfig): tf.KernelFunc {
       const isKnown = condition.dtype === 'bool' && t.dtype === e.dtype && ['float32', 'int32'].includes(t.dtype);
       return isKnown && sameShape(condition, t) && sameShape(t, e);
     },
-    ({inputs}, {backend, own}) => {
+    ({inputs}, {backend, binary}) => {
       const {condition, t, e} = inputs as unknown as Choice;
       const out = backend.makeOutput(t.shape, t.dtype);
-      const args = [condition, t, e, out].map(own.address);
-      own.split('select', args, tf.util.sizeFromShape(t.shape), NUMBERS_PER_WORKER);
+      const args = [condition, t, e, out].map(binary.address);
+      binary.split('select', args, tf.util.sizeFromShape(t.shape), MINIMUM_NUMBERS);
       return out;
     },
   );
   return params => {
-    const choice = params.inputs as unknown as Choice;
-    return choice.t.dtype === 'bool' ? selectBool(params.backend as BackendWasm, choice) : numbers(params);
+    const backend = params.backend as BackendWasm;
+    const {condition, t, e} = params.inputs as unknown as Choice;
+    const dtype = tf.upcastType(t.dtype, e.dtype);
+    const shapes = [condition.shape, t.shape, e.shape];
+    const isByRows = condition.shape.length === 1;
+    if (shapes.some(shape => tf.util.sizeFromShape(shape) === 0)) {
+      return backend.makeOutput(
+        shapes.slice(isByRows ? 1 : 0).reduce(tf.broadcast_util.assertAndGetBroadcastShape),
+        dtype,
+      );
+    }
+    if (!sameShape(t, e) || !(isByRows ? condition.shape[0] === t.shape[0] : sameShape(condition, t))) {
+      throw new ValueError(
+        `Select: the choices must have one shape, and the condition theirs or one number for each row, but got the shapes ` +
+          `[${t.shape}], [${e.shape}] and [${condition.shape}].`,
+      );
+    }
+    return withIntermediates(backend, own => {
+      const [yes, no] = [t, e].map(x => (x.dtype === dtype ? x : own(callKernel('Cast', backend, {x}, {dtype})))) as [
+        tf.TensorInfo,
+        tf.TensorInfo,
+      ];
+      if (dtype === 'bool') return selectBool(backend, {condition, t: yes, e: no});
+      return numbers({...params, inputs: {condition, t: yes, e: no}}) as tf.TensorInfo;
+    });
   };
 }
 
@@ -120,11 +148,11 @@ export const logicalWith = (stock: tf.KernelConfig): tf.KernelFunc =>
       const {a, b} = inputs as {a: tf.TensorInfo; b: tf.TensorInfo};
       return a.dtype === 'bool' && b.dtype === 'bool' && sameShape(a, b);
     },
-    ({inputs}, {backend, own}) => {
+    ({inputs}, {backend, binary}) => {
       const {a, b} = inputs as {a: tf.TensorInfo; b: tf.TensorInfo};
       const out = backend.makeOutput(a.shape, 'bool');
-      const args = [...[a, b, out].map(own.address), Number(stock.kernelName === 'LogicalOr')];
-      own.split('logical', args, tf.util.sizeFromShape(a.shape), NUMBERS_PER_WORKER);
+      const args = [...[a, b, out].map(binary.address), Number(stock.kernelName === 'LogicalOr')];
+      binary.split('logical', args, tf.util.sizeFromShape(a.shape), MINIMUM_NUMBERS);
       return out;
     },
   );

@@ -3,17 +3,17 @@
 
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import {withIntermediates} from '../kernel-calls.js';
-import {copyBlocks} from './copy-blocks.js';
+import {share, withIntermediates} from '../kernel-calls.js';
+import {copyBlocks, isNumeric} from './copy-blocks.js';
 
-/** The kernel function that stands in for the stock Reverse. */
+/** The kernel function that stands in for the stock Reverse, which copies four bytes for each bool where no axis is reversed. */
 export function reverseWith(stock: tf.KernelConfig): tf.KernelFunc {
   return params => {
     const x = params.inputs.x as tf.TensorInfo;
     const axes = tf.util.parseAxisParam((params.attrs as {dims: number | number[]}).dims, x.shape);
-    const isPlain = ['float32', 'int32', 'bool'].includes(x.dtype) && axes.length > 0 && x.shape.length > 0;
-    if (!isPlain) return stock.kernelFunc(params);
+    if (!isNumeric(x)) return stock.kernelFunc(params);
     const backend = params.backend as BackendWasm;
+    if (axes.length === 0) return share(backend, x);
     return withIntermediates(backend, own => {
       let out = x;
       for (const axis of axes) {

@@ -16,28 +16,17 @@ export function channelsLast(
   dataFormat: 'NHWC' | 'NCHW' | undefined,
   own: Own,
 ): tf.TensorInfo {
-  return dataFormat === 'NCHW' ? own(transpose(backend, x, [0, 2, 3, 1])) : x;
+  return dataFormat === 'NCHW' ? own(callKernel('Transpose', backend, {x}, {perm: [0, 2, 3, 1]})) : x;
 }
 
 /** x, [batch, height, width, channels], with its channels first; the caller owns it. */
 export function channelsFirst(backend: BackendWasm, x: tf.TensorInfo): tf.TensorInfo {
-  return transpose(backend, x, [0, 3, 1, 2]);
+  return callKernel('Transpose', backend, {x}, {perm: [0, 3, 1, 2]});
 }
 
 /** A pad that was given for channels in this order, for channels last. */
 export function padChannelsLast<Pad>(pad: Pad, dataFormat: 'NHWC' | 'NCHW' | undefined): Pad {
   return dataFormat === 'NCHW' && Array.isArray(pad) ? ([pad[0], pad[2], pad[3], pad[1]] as Pad) : pad;
-}
-
-/** The stock kernel, which divides by the number of numbers, where there are any. */
-function transpose(backend: BackendWasm, x: tf.TensorInfo, perm: number[]): tf.TensorInfo {
-  const isEmpty = x.shape.includes(0);
-  return isEmpty
-    ? backend.makeOutput(
-        perm.map(axis => x.shape[axis]!),
-        x.dtype,
-      )
-    : callKernel('Transpose', backend, {x}, {perm});
 }
 
 /** A number for both directions, or one for each. */
