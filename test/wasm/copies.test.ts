@@ -126,6 +126,14 @@ withAndWithoutBinary('copies', () => {
     );
   });
 
+  test('a concatenation takes the dtype of its first part, and refuses parts that do not fit', async () => {
+    await expectSameAsCpu(() => {
+      const [x, n] = [tensor([3, 2], 'float32'), tensor([3, 4], 'int32')];
+      return [tf.concat([x, n], 1), tf.concat([x, n, tf.zeros([3, 0])], 1), tf.concat([x, tf.zeros([3, 0])], 1)];
+    });
+    expect(() => tf.concat([tf.zeros([3, 2]), tf.zeros([2, 2])], 1)).toThrow('does not match the shape of the rest');
+  });
+
   test('one-hot vectors are those of the cpu backend in every dtype', async () => {
     const indices = fc.array(fc.integer({min: -1, max: 6}), {maxLength: 9});
     await fc.assert(

@@ -15,7 +15,7 @@ export function concatWith(stock: tf.KernelConfig): tf.KernelFunc {
     const filled = inputs.filter(input => tf.util.sizeFromShape(input.shape) > 0);
     const isAlike = isNumeric(inputs[0]!) && inputs.every(input => input.dtype === dtype);
     // Along the first axis the stock kernel copies each input in one piece.
-    if (count <= 1 || filled.length <= 1 || !isAlike) return stock.kernelFunc(params);
+    if (count <= 1 || !isAlike) return stock.kernelFunc(params);
     const shapes = inputs.map(input => input.shape);
     tf.backend_util.assertParamsConsistent(shapes, axis);
 

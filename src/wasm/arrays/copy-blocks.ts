@@ -9,7 +9,7 @@ import {ownKernels} from '../own-kernels.js';
 const MINIMUM_BYTES = 2 ** 18;
 
 /** How many blocks of so many bytes a thread's part has at least. */
-export const minimumParts = (bytes: number): number => Math.ceil(MINIMUM_BYTES / Math.max(1, bytes));
+export const minimumParts = (bytes: number): number => Math.ceil(MINIMUM_BYTES / bytes);
 
 /** Whether our copies know a tensor's dtype; strings do not lie in the memory. */
 export const isNumeric = ({dtype}: tf.TensorInfo): boolean => ['float32', 'int32', 'bool'].includes(dtype);

@@ -48,23 +48,19 @@ export function unpackWith(stock: tf.KernelConfig): tf.KernelFunc {
 /** Consecutive pieces of these lengths along one axis. */
 function cutAlong(backend: BackendWasm, x: tf.TensorInfo, axis: number, lengths: number[]): tf.TensorInfo[] {
   const begin = new Array<number>(x.shape.length).fill(0);
-  return lengths.map(length => {
-    const part = cut(
-      backend,
-      x,
-      begin,
-      x.shape.map((full, i) => (i === axis ? length : full)),
-    );
-    begin[axis]! += length;
-    return part;
-  });
+  return withOutputs(backend, own =>
+    lengths.map(length => {
+      const size = x.shape.map((full, i) => (i === axis ? length : full));
+      const part = own(cut(backend, x, begin, size));
+      begin[axis]! += length;
+      return part;
+    }),
+  );
 }
 
 /** A copy of x[begin, begin + size), whose bounds have been checked. */
 function cut(backend: BackendWasm, x: tf.TensorInfo, begin: number[], size: number[]): tf.TensorInfo {
   const out = backend.makeOutput(size, x.dtype);
-  const total = tf.util.sizeFromShape(size);
-  if (total === 0) return out;
   const strides = [...tf.util.computeStrides(x.shape), 1];
   const isFull = (axis: number) => size[axis] === x.shape[axis];
   const origin = begin.reduce((sum, position, axis) => sum + position * strides[axis]!, 0);

@@ -44,7 +44,7 @@ export const unsortedSegmentSumKernel: tf.KernelFunc = params => {
   if (binary && x.dtype !== 'bool') {
     const args = [binary.address(x), binary.address(segmentIds), binary.address(out), numRows, numColumns, numSegments];
     // A worker writes a cache line or more of a row.
-    const minimum = Math.max(16, Math.ceil(MINIMUM_ADDITIONS / Math.max(1, numRows)));
+    const minimum = Math.max(16, Math.ceil(MINIMUM_ADDITIONS / numRows));
     binary.split(x.dtype === 'float32' ? 'segmentSum' : 'segmentSumInteger', args, numColumns, minimum);
     return out;
   }

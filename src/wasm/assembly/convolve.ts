@@ -22,7 +22,7 @@ export function convolve(
   const scratch = scratchOf(patches, worker);
   const table = scratch + (<usize>patches.table);
   const targets = scratch + (<usize>patches.spare);
-  const panel = (<usize>(patches.tapRows * patches.runs * patches.runLength)) << 5;
+  const panel = (<usize>(patches.tapRows * patches.tapColumns * patches.channels)) << 5;
   for (let part = begin; part < end; ++part) {
     locatePatches(patches, part, scratch);
     const count = patchesIn(patches, part);
@@ -49,36 +49,33 @@ function multiplyTile(
   const patch5 = tableEntry(table, first + 5, last);
   let l0 = f32x4.splat(0), l1 = l0, l2 = l0, l3 = l0, l4 = l0, l5 = l0;
   let h0 = l0, h1 = l0, h2 = l0, h3 = l0, h4 = l0, h5 = l0;
-  const tapRow = (<usize>patches.rowDilation) * pitchOf(patches);
-  const tapColumn = (<usize>(patches.columnDilation * patches.channels)) << 2;
-  const runBytes = (<usize>patches.runLength) << 2;
-  for (let tap = 0; tap < patches.tapRows; ++tap) {
-    for (let run = 0; run < patches.runs; ++run) {
-      let i = (<usize>tap) * tapRow + (<usize>run) * tapColumn;
-      const end = i + runBytes;
-      for (; i < end; i += 4) {
-        const low = v128.load(filters);
-        const high = v128.load(filters, 16);
-        filters += 32;
-        let x = v128.load32_splat(patch0 + i);
-        l0 = addProduct(l0, x, low);
-        h0 = addProduct(h0, x, high);
-        x = v128.load32_splat(patch1 + i);
-        l1 = addProduct(l1, x, low);
-        h1 = addProduct(h1, x, high);
-        x = v128.load32_splat(patch2 + i);
-        l2 = addProduct(l2, x, low);
-        h2 = addProduct(h2, x, high);
-        x = v128.load32_splat(patch3 + i);
-        l3 = addProduct(l3, x, low);
-        h3 = addProduct(h3, x, high);
-        x = v128.load32_splat(patch4 + i);
-        l4 = addProduct(l4, x, low);
-        h4 = addProduct(h4, x, high);
-        x = v128.load32_splat(patch5 + i);
-        l5 = addProduct(l5, x, low);
-        h5 = addProduct(h5, x, high);
-      }
+  const pitch = pitchOf(patches);
+  const rowBytes = (<usize>(patches.tapColumns * patches.channels)) << 2;
+  for (let tapRow = 0; tapRow < patches.tapRows; ++tapRow) {
+    let i = (<usize>tapRow) * pitch;
+    const end = i + rowBytes;
+    for (; i < end; i += 4) {
+      const low = v128.load(filters);
+      const high = v128.load(filters, 16);
+      filters += 32;
+      let x = v128.load32_splat(patch0 + i);
+      l0 = addProduct(l0, x, low);
+      h0 = addProduct(h0, x, high);
+      x = v128.load32_splat(patch1 + i);
+      l1 = addProduct(l1, x, low);
+      h1 = addProduct(h1, x, high);
+      x = v128.load32_splat(patch2 + i);
+      l2 = addProduct(l2, x, low);
+      h2 = addProduct(h2, x, high);
+      x = v128.load32_splat(patch3 + i);
+      l3 = addProduct(l3, x, low);
+      h3 = addProduct(h3, x, high);
+      x = v128.load32_splat(patch4 + i);
+      l4 = addProduct(l4, x, low);
+      h4 = addProduct(h4, x, high);
+      x = v128.load32_splat(patch5 + i);
+      l5 = addProduct(l5, x, low);
+      h5 = addProduct(h5, x, high);
     }
   }
   storeEight(tableEntry(targets, first, last) + offset, l0, h0, count);

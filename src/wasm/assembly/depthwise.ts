@@ -39,19 +39,6 @@ export function depthwiseConvolve(
   }
 }
 
-/** Bytes from a tap to the one below it and to the one beside it. */
-// @ts-ignore: decorator
-@inline
-function rowOf(patches: Patches): usize {
-  return (<usize>patches.rowDilation) * pitchOf(patches);
-}
-
-// @ts-ignore: decorator
-@inline
-function columnOf(patches: Patches): usize {
-  return (<usize>(patches.columnDilation * patches.channels)) << 2;
-}
-
 /** Eight channels of three patches from `first`. */
 function convolveThree(
   patches: Patches, table: usize, targets: usize, first: i32, last: i32,
@@ -60,8 +47,8 @@ function convolveThree(
   const patch0 = tableEntry(table, first, last) + offset;
   const patch1 = tableEntry(table, first + 1, last) + offset;
   const patch2 = tableEntry(table, first + 2, last) + offset;
-  const row = rowOf(patches);
-  const column = columnOf(patches);
+  const row = pitchOf(patches);
+  const column = (<usize>patches.channels) << 2;
   const tapColumns = patches.tapColumns;
   let l0 = f32x4.splat(0), l1 = l0, l2 = l0, h0 = l0, h1 = l0, h2 = l0;
   for (let tapRow = 0; tapRow < patches.tapRows; ++tapRow) {
@@ -93,8 +80,8 @@ function convolveThree(
 
 /** One channel of one patch. */
 function convolveOne(patches: Patches, patch: usize, filter: usize, tapRowStep: usize, tapColumnStep: usize): f32 {
-  const row = rowOf(patches);
-  const column = columnOf(patches);
+  const row = pitchOf(patches);
+  const column = (<usize>patches.channels) << 2;
   const tapColumns = patches.tapColumns;
   let sum: f32 = 0;
   for (let tapRow = 0; tapRow < patches.tapRows; ++tapRow) {
@@ -122,7 +109,7 @@ export function depthwiseFilterGradient(plan: usize, dy: usize, gradient: usize,
   locateNumbers(patches, scratch);
   const pixel = (<usize>channels) << 2;
   const from = (<usize>begin) << 5;
-  const until = min(begin < end ? (<usize>end) << 5 : from, pixel);
+  const until = min((<usize>end) << 5, pixel);
   for (let tap = 0; tap < taps; ++tap) memory.fill(gradient + (<usize>tap) * pixel + from, 0, until - from);
   const parts = partsOf(patches);
   for (let part = 0; part < parts; ++part) {

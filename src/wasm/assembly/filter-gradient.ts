@@ -23,7 +23,7 @@ export function convolveFilterGradient(
   const offsets = scratch + (<usize>patches.offsets);
   const tail = scratch + (<usize>patches.spare);
   locateNumbers(patches, scratch);
-  const numbers = patches.tapRows * patches.runs * patches.runLength;
+  const numbers = patches.tapRows * patches.tapColumns * patches.channels;
   const endNumber = min(end * TILE, numbers);
   const rowBytes = (<usize>channels) << 2;
   const from = (<usize>(begin * TILE)) * rowBytes;

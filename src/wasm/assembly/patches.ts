@@ -4,8 +4,8 @@
 /**
  * What a convolution reads, as src/wasm/convolutions/patches.ts writes it: 32-bit integers in this order, in elements unless they say bytes.
  *
- * Patch (row, column) of an image begins at (row * rowStep - top, column * columnStep - left) of it and is `tapRows` rows, `rowDilation`
- * apart, of `runs` runs, `columnDilation` pixels apart, of `runLength` numbers that lie next to each other.
+ * Patch (row, column) of an image begins at (row * rowStep - top, column * columnStep - left) of it and is `tapRows` rows of `tapColumns`
+ * pixels.
  */
 @unmanaged
 export class Patches {
@@ -26,10 +26,7 @@ export class Patches {
   rowStep: i32;
   columnStep: i32;
   tapRows: i32;
-  rowDilation: i32;
-  runs: i32;
-  columnDilation: i32;
-  runLength: i32;
+  tapColumns: i32;
   /** 0 where no patch reaches over an edge: then the images are read in place. */
   isPadded: i32;
   /** Rows of patches, of one image after the other, that are done at a time, and how many there are. */
@@ -43,7 +40,6 @@ export class Patches {
   spare: i32;
   offsets: i32;
   sums: i32;
-  tapColumns: i32;
 }
 
 /** The memory of a worker alone. */
@@ -83,8 +79,7 @@ export function locatePatches(patches: Patches, part: i32, scratch: usize): void
   const step = (<usize>patches.columnStep) * pixel;
   const origin = paddedRow(patches, first);
   if (patches.isPadded) {
-    const reach = (patches.tapRows - 1) * patches.rowDilation + 1;
-    padRows(patches, origin, paddedRow(patches, end - 1) + reach, scratch);
+    padRows(patches, origin, paddedRow(patches, end - 1) + patches.tapRows, scratch);
   }
   let entry = scratch + (<usize>patches.table);
   for (let row = first; row < end; ++row) {
@@ -131,14 +126,11 @@ export function locateNumbers(patches: Patches, scratch: usize): void {
   let entry = scratch + (<usize>patches.offsets);
   const pitch = pitchOf(patches);
   for (let tapRow = 0; tapRow < patches.tapRows; ++tapRow) {
-    for (let run = 0; run < patches.runs; ++run) {
-      let offset = (<usize>(tapRow * patches.rowDilation)) * pitch;
-      offset += (<usize>(run * patches.columnDilation * patches.channels)) << 2;
-      for (let i = 0; i < patches.runLength; ++i) {
-        store<u32>(entry, <u32>offset);
-        entry += 4;
-        offset += 4;
-      }
+    let offset = (<usize>tapRow) * pitch;
+    for (let i = patches.tapColumns * patches.channels; i > 0; --i) {
+      store<u32>(entry, <u32>offset);
+      entry += 4;
+      offset += 4;
     }
   }
 }

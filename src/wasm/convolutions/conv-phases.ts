@@ -33,7 +33,7 @@ export function phasesOf(info: tf.backend_util.Conv2DInfo, gradientShape: number
       geometry: {
         ...{batch, height, width, channels, top, left},
         ...{rows: v.count, columns: h.count, rowStep: 1, columnStep: 1},
-        ...{tapRows: v.taps, tapColumns: h.taps, rowDilation: 1, columnDilation: 1},
+        ...{tapRows: v.taps, tapColumns: h.taps},
       },
     })),
   );

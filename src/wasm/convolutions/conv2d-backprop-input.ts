@@ -83,7 +83,7 @@ function convolvePhases(
           'convolve',
           [plan.address, packed, target, ...steps, inChannels],
           plan.numParts,
-          Math.ceil(MINIMUM_MULTIPLICATIONS / (1 + perPatch * plan.patchesPerPart)),
+          Math.ceil(MINIMUM_MULTIPLICATIONS / (perPatch * plan.patchesPerPart)),
         );
       });
     }

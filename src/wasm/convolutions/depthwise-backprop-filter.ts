@@ -3,7 +3,7 @@
 
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import {type Own, withIntermediates} from '../kernel-calls.js';
+import {type Own, withIntermediates, withOutput} from '../kernel-calls.js';
 import {type OwnKernels, ownKernels} from '../own-kernels.js';
 import {checkGradientShapes, checkNoDilation, MINIMUM_MULTIPLICATIONS, pairOf} from './conv-arguments.js';
 import {forEachTap, type PatchGeometry, patchesOf, withPatches} from './patches.js';
@@ -26,18 +26,15 @@ export const depthwiseBackpropFilterKernel: tf.KernelFunc = params => {
   const shape = x.shape as [number, number, number, number];
   const info = tf.backend_util.computeConv2DInfo(shape, filterShape, pairOf(strides), 1, pad, dimRoundingMode, true);
   const geometry = patchesOf(info, dy.shape[1]!, dy.shape[2]!);
-  return withIntermediates(backend, own => {
-    const out = backend.makeOutput(filterShape, 'float32');
-    const binary = ownKernels(backend);
-    if (tf.util.sizeFromShape(dy.shape) * tf.util.sizeFromShape(filterShape) * tf.util.sizeFromShape(shape) === 0) {
-      backend.typedArrayFromHeap(out).fill(0);
-    } else if (binary) {
-      multiply(backend, binary, x, dy, out, geometry, own);
-    } else {
-      loop(backend, x, dy, out, geometry);
-    }
-    return out;
-  });
+  const size = tf.util.sizeFromShape(dy.shape) * tf.util.sizeFromShape(filterShape) * tf.util.sizeFromShape(shape);
+  return withIntermediates(backend, own =>
+    withOutput(backend, filterShape, 'float32', out => {
+      const binary = ownKernels(backend);
+      if (size === 0) backend.typedArrayFromHeap(out).fill(0);
+      else if (binary) multiply(backend, binary, x, dy, out, geometry, own);
+      else loop(backend, x, dy, out, geometry);
+    }),
+  );
 };
 
 function multiply(

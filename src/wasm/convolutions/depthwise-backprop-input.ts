@@ -73,7 +73,7 @@ function convolvePhases(
   const pixel = outChannels * 4;
   for (const {vertical, horizontal, geometry} of phasesOf(info, dy.shape)) {
     withPatches(backend, binary, dy, geometry, plan => {
-      const firstTap = vertical.taps && horizontal.taps ? vertical.lastTap * filterWidth + horizontal.lastTap : 0;
+      const firstTap = vertical.lastTap * filterWidth + horizontal.lastTap;
       const taps = [-strideHeight * filterWidth * pixel, -strideWidth * pixel];
       const target = binary.address(out) + (vertical.start * inWidth + horizontal.start) * pixel;
       const steps = [inHeight * inWidth * pixel, strideHeight * inWidth * pixel, strideWidth * pixel];
@@ -82,7 +82,7 @@ function convolvePhases(
         'depthwiseConvolve',
         [plan.address, binary.address(filter) + firstTap * pixel, ...taps, target, ...steps],
         plan.numParts,
-        Math.ceil(MINIMUM_MULTIPLICATIONS / (1 + perPatch * plan.patchesPerPart)),
+        Math.ceil(MINIMUM_MULTIPLICATIONS / (perPatch * plan.patchesPerPart)),
       );
     });
   }

@@ -7,7 +7,7 @@ import type {OwnKernels} from '../own-kernels.js';
 
 /**
  * The patches of images: patch (row, column) of an image begins at (row * rowStep - top, column * columnStep - left) of it, and its numbers
- * lie tapRows by tapColumns pixels, each rowDilation and columnDilation apart; what lies outside of the image is zero.
+ * are those of tapRows by tapColumns pixels; what lies outside of the image is zero.
  */
 export interface PatchGeometry {
   batch: number;
@@ -22,8 +22,6 @@ export interface PatchGeometry {
   columnStep: number;
   tapRows: number;
   tapColumns: number;
-  rowDilation: number;
-  columnDilation: number;
 }
 
 /** The patches that are given to the binary. */
@@ -43,9 +41,6 @@ const BYTES_PER_PART = 1 << 18;
 /** The sums of a tile of src/wasm/assembly/filter-gradient.ts. */
 const SUMS_BYTES = 192;
 
-/** How far a filter reaches over the pixels, without the step. */
-const reach = (taps: number, dilation: number) => (taps === 0 ? 0 : (taps - 1) * dilation + 1);
-
 /** Runs body with the patches of `source`, [batch, height, width, channels] in float32, ready for the binary. */
 export function withPatches(
   backend: BackendWasm,
@@ -55,10 +50,8 @@ export function withPatches(
   body: (plan: PatchPlan) => void,
 ): void {
   const {height, width, channels, top, left, rows, columns, rowStep, columnStep, tapRows, tapColumns} = geometry;
-  const {rowDilation, columnDilation} = geometry;
-  const reachRows = reach(tapRows, rowDilation);
-  const paddedHeight = (rows - 1) * rowStep + reachRows;
-  const paddedWidth = (columns - 1) * columnStep + reach(tapColumns, columnDilation);
+  const paddedHeight = (rows - 1) * rowStep + tapRows;
+  const paddedWidth = (columns - 1) * columnStep + tapColumns;
   const isEmpty = tapRows === 0 || tapColumns === 0;
   const isInside = top <= 0 && left <= 0 && paddedHeight - top <= height && paddedWidth - left <= width;
   const isPadded = !isEmpty && !isInside;
@@ -71,21 +64,19 @@ export function withPatches(
   );
   // Where a part goes over from one image to the next, the rows that both reach for are there for each.
   const images = Math.floor((rowsPerPart - 1) / rows) + 1;
-  const paddedRows = (rowsPerPart - 1) * rowStep + reachRows + images * Math.max(0, reachRows - rowStep);
+  const paddedRows = (rowsPerPart - 1) * rowStep + tapRows + images * Math.max(0, tapRows - rowStep);
   const table = isPadded ? paddedRows * paddedWidth * channels * 4 : 0;
   const spare = table + rowsPerPart * columns * 4;
   const offsets = spare + rowsPerPart * columns * 32;
   const sums = offsets + tapRows * tapColumns * channels * 4;
   const scratchBytes = (sums + SUMS_BYTES + 15) & ~15;
-  // Where the columns of a patch are neighbours, a row of it is one run of numbers.
-  const [runs, runLength] = columnDilation === 1 ? [1, tapColumns * channels] : [tapColumns, channels];
 
   binary.withScratch(binary.numWorkers * scratchBytes, scratch => {
     // In the order of the fields in src/wasm/assembly/patches.ts.
     const fields = [
       ...[binary.address(source), height, width, channels, top, left, paddedHeight, paddedWidth],
-      ...[rows, columns, rowStep, columnStep, tapRows, rowDilation, runs, columnDilation, runLength, Number(isPadded)],
-      ...[rowsPerPart, numRows, scratch, scratchBytes, table, spare, offsets, sums, tapColumns],
+      ...[rows, columns, rowStep, columnStep, tapRows, tapColumns, Number(isPadded)],
+      ...[rowsPerPart, numRows, scratch, scratchBytes, table, spare, offsets, sums],
     ];
     const plan = backend.makeOutput([fields.length], 'int32');
     try {
@@ -116,8 +107,6 @@ export function patchesOf(info: tf.backend_util.Conv2DInfo, rows: number, column
     columnStep: info.strideWidth,
     tapRows: info.filterHeight,
     tapColumns: info.filterWidth,
-    rowDilation: info.dilationHeight,
-    columnDilation: info.dilationWidth,
   };
 }
 
@@ -129,8 +118,8 @@ export function forEachTap(geometry: PatchGeometry, body: (pixel: number, result
     const row = Math.floor(result / columns) % rows;
     const image = Math.floor(result / columns / rows);
     for (let tap = 0; tap < tapRows * tapColumns; ++tap) {
-      const y = row * rowStep - top + Math.floor(tap / tapColumns) * geometry.rowDilation;
-      const x = column * columnStep - left + (tap % tapColumns) * geometry.columnDilation;
+      const y = row * rowStep - top + Math.floor(tap / tapColumns);
+      const x = column * columnStep - left + (tap % tapColumns);
       if (y >= 0 && y < height && x >= 0 && x < width) body((image * height + y) * width + x, result, tap);
     }
   }

@@ -93,7 +93,7 @@ function poolGradient(
           number,
         ];
         const args = name === 'maxPoolGradient' ? [at, images, from, to] : [at, from, to, shareOf(info)];
-        binary.split(name, args, shape[0], Math.ceil(MINIMUM_MULTIPLICATIONS / (perImage + 1)));
+        binary.split(name, args, shape[0], Math.ceil(MINIMUM_MULTIPLICATIONS / perImage));
       } finally {
         backend.disposeData(plan.dataId);
       }

@@ -17,7 +17,7 @@ const PARTS_PER_WORKER = 2;
 
 /** The least number of a product's `total` panels that one worker should be given at a time. */
 export function leastShare({numWorkers}: OwnKernels, total: number, multiplications: number): number {
-  const worthwhile = Math.ceil((total * MINIMUM_MULTIPLICATIONS) / Math.max(multiplications, 1));
+  const worthwhile = Math.ceil((total * MINIMUM_MULTIPLICATIONS) / multiplications);
   return Math.max(worthwhile, Math.floor(total / (PARTS_PER_WORKER * numWorkers)));
 }
 
