@@ -242,6 +242,16 @@ withAndWithoutBinary('convolutions and pooling', () => {
     );
   });
 
+  test('windows in the padding alone have no largest pixel and no average, and no window is larger than all', async () => {
+    await expectSameAsCpu(() => {
+      const x = tensor([2, 3, 4, 5], 1);
+      return [tf.maxPool(x, 2, 1, 3), tf.avgPool(x, 2, 1, 3), tf.maxPool(x, [1, 3], 1, 2), tf.avgPool(x, [3, 1], 2, 1)];
+    });
+    for (const pool of [tf.maxPool, tf.avgPool]) {
+      expect(() => pool(tf.zeros<tf.Rank.R4>([1, 2, 2, 1]), 4, 1, 'valid')).toThrow('is larger than the images');
+    }
+  });
+
   test('NaN and the infinities of a window get the gradient that the cpu backend gives them', async () => {
     await expectSameAsCpu(() => {
       const pixels = [
@@ -323,8 +333,19 @@ withAndWithoutBinary('convolutions and pooling', () => {
     const filter = tf.zeros(filterShape);
     const back = {inputShape: [2, 5, 5, 3]};
     expect(run('DepthwiseConv2dNativeBackpropInput', {dy: tf.zeros([1, 3, 3, 12]), filter}, back)).toThrow(words);
-    expect(
-      run('DepthwiseConv2dNativeBackpropFilter', {x, dy: tf.zeros([2, 1, 1, 12])}, {filterShape, dilations: 2}),
-    ).toThrow('dilations above 1 have no gradient, but got 2');
+    expect(run('Conv2DBackpropFilter', {x: tf.zeros([2, 5, 5, 2]), dy: few}, {filterShape})).toThrow(words);
+    const whole = tf.zeros([2, 3, 3, 4], 'int32');
+    expect(run('Conv2DBackpropFilter', {x, dy: whole}, {filterShape})).toThrow(
+      'only float32 is supported, but got int32',
+    );
+    for (const [name, inputs, shapes] of [
+      ['DepthwiseConv2dNativeBackpropFilter', {x, dy: tf.zeros([2, 1, 1, 12])}, {filterShape}],
+      ['DepthwiseConv2dNativeBackpropInput', {dy: tf.zeros([2, 1, 1, 12]), filter}, back],
+    ] as const) {
+      expect(run(name, inputs, {...shapes, dilations: 2})).toThrow('dilations above 1 have no gradient, but got 2');
+    }
+    const pooled = tf.zeros([1, 3, 3, 3]);
+    expect(run('MaxPoolGrad', {dy: pooled, input: x, output: pooled}, {filterSize: 3})).toThrow(words);
+    expect(run('AvgPoolGrad', {dy: pooled, input: x}, {filterSize: 3})).toThrow(words);
   });
 });

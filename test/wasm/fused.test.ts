@@ -258,8 +258,11 @@ describe('random numbers by the kernels', () => {
     'a uniform of %d, which no source of ours gives, is left to the host',
     uniform => {
       const source: RandomSource = {uniform: () => Float64Array.of(0.5, 0.25, uniform), split: () => source};
-      const [stock, ours] = bothWays(() => list(gumbelNoise([3], source)));
+      const backend = tf.backend() as BackendWasm;
+      const before = backend.numDataIds();
+      const [stock, ours] = bothWays(() => tf.tidy(() => list(gumbelNoise([3], source))));
       expect(ours).toEqual(stock);
+      expect(backend.numDataIds()).toBe(before);
     },
   );
 });

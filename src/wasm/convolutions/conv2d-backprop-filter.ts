@@ -3,7 +3,7 @@
 
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import {withIntermediates} from '../kernel-calls.js';
+import {withIntermediates, withOutput} from '../kernel-calls.js';
 import {type OwnKernels, ownKernels} from '../own-kernels.js';
 import {channelsLast, checkGradientShapes, MINIMUM_MULTIPLICATIONS, padChannelsLast, pairOf} from './conv-arguments.js';
 import {forEachTap, type PatchGeometry, patchesOf, withPatches} from './patches.js';
@@ -29,13 +29,13 @@ export const conv2DBackpropFilterKernel: tf.KernelFunc = params => {
     checkGradientShapes('Conv2DBackpropFilter', images, gradient, filterShape, filterShape[3]);
     const geometry = patchesOf(info, gradient.shape[1]!, gradient.shape[2]!);
 
-    const out = backend.makeOutput(filterShape, 'float32');
     const binary = ownKernels(backend);
-    if (tf.util.sizeFromShape(gradient.shape) * tf.util.sizeFromShape(filterShape) === 0)
-      backend.typedArrayFromHeap(out).fill(0);
-    else if (binary) multiply(backend, binary, images, gradient, out, geometry);
-    else loop(backend, images, gradient, out, geometry);
-    return out;
+    return withOutput(backend, filterShape, 'float32', out => {
+      const isEmpty = tf.util.sizeFromShape(gradient.shape) * tf.util.sizeFromShape(filterShape) === 0;
+      if (isEmpty) backend.typedArrayFromHeap(out).fill(0);
+      else if (binary) multiply(backend, binary, images, gradient, out, geometry);
+      else loop(backend, images, gradient, out, geometry);
+    });
   });
 };
 

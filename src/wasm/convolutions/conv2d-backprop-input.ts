@@ -3,7 +3,7 @@
 
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import {withIntermediates} from '../kernel-calls.js';
+import {withIntermediates, withOutput} from '../kernel-calls.js';
 import {type OwnKernels, ownKernels} from '../own-kernels.js';
 import {
   channelsFirst,
@@ -40,13 +40,14 @@ export function conv2DBackpropInputWith(stock: tf.KernelConfig): tf.KernelFunc {
       checkGradientShapes('Conv2DBackpropInput', {shape, dtype: filter.dtype}, gradient, filterShape, filterShape[3]);
       const padding = padChannelsLast(pad, dataFormat);
       const info = tf.backend_util.computeConv2DInfo(shape, filterShape, pairOf(strides), 1, padding, dimRoundingMode);
-      const out = backend.makeOutput(shape, 'float32');
-      if (tf.util.sizeFromShape(gradient.shape) * tf.util.sizeFromShape(filterShape) === 0) {
-        backend.typedArrayFromHeap(out).fill(0);
-      } else if (tf.util.sizeFromShape(shape) > 0) {
-        convolvePhases(backend, binary, gradient, filter, out, info);
-      }
-      return dataFormat === 'NCHW' ? channelsFirst(backend, own(out)) : out;
+      const result = withOutput(backend, shape, 'float32', out => {
+        if (tf.util.sizeFromShape(gradient.shape) * tf.util.sizeFromShape(filterShape) === 0) {
+          backend.typedArrayFromHeap(out).fill(0);
+        } else if (tf.util.sizeFromShape(shape) > 0) {
+          convolvePhases(backend, binary, gradient, filter, out, info);
+        }
+      });
+      return dataFormat === 'NCHW' ? channelsFirst(backend, own(result)) : result;
     });
   };
 }

@@ -3,7 +3,7 @@
 
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import {withIntermediates} from '../kernel-calls.js';
+import {withIntermediates, withOutput} from '../kernel-calls.js';
 import {type OwnKernels, ownKernels} from '../own-kernels.js';
 import {checkGradientShapes, checkNoDilation, MINIMUM_MULTIPLICATIONS, pairOf} from './conv-arguments.js';
 import {phasesOf} from './conv-phases.js';
@@ -37,27 +37,23 @@ export const depthwiseBackpropInputKernel: tf.KernelFunc = params => {
     true,
   );
   return withIntermediates(backend, own => {
-    const out = backend.makeOutput(inputShape, 'float32');
     const size = tf.util.sizeFromShape(inputShape);
     const binary = ownKernels(backend);
-    if (tf.util.sizeFromShape(dy.shape) * tf.util.sizeFromShape(filterShape) * size === 0) {
-      backend.typedArrayFromHeap(out).fill(0);
-    } else if (!binary) {
-      loop(backend, dy, filter, out, info);
-    } else if (multiplier === 1) {
-      convolvePhases(backend, binary, dy, filter, out, info);
-    } else {
-      // As many channels as the result has, and their sums.
-      const apart = own(backend.makeOutput([...inputShape.slice(0, 3), info.outChannels], 'float32'));
-      convolvePhases(backend, binary, dy, filter, apart, info);
-      binary.split(
-        'sumNumbers',
-        [binary.address(apart), binary.address(out), multiplier],
-        size,
-        MINIMUM_MULTIPLICATIONS,
-      );
-    }
-    return out;
+    return withOutput(backend, inputShape, 'float32', out => {
+      if (tf.util.sizeFromShape(dy.shape) * tf.util.sizeFromShape(filterShape) * size === 0) {
+        backend.typedArrayFromHeap(out).fill(0);
+      } else if (!binary) {
+        loop(backend, dy, filter, out, info);
+      } else if (multiplier === 1) {
+        convolvePhases(backend, binary, dy, filter, out, info);
+      } else {
+        // As many channels as the result has, and their sums.
+        const apart = own(backend.makeOutput([...inputShape.slice(0, 3), info.outChannels], 'float32'));
+        convolvePhases(backend, binary, dy, filter, apart, info);
+        const addresses = [apart, out].map(binary.address);
+        binary.split('sumNumbers', [...addresses, multiplier], size, MINIMUM_MULTIPLICATIONS);
+      }
+    });
   });
 };
 

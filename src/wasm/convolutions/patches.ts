@@ -78,9 +78,8 @@ export function withPatches(
       ...[rows, columns, rowStep, columnStep, tapRows, tapColumns, Number(isPadded)],
       ...[rowsPerPart, numRows, scratch, scratchBytes, table, spare, offsets, sums],
     ];
-    const plan = backend.makeOutput([fields.length], 'int32');
+    const plan = backend.makeOutput([fields.length], 'int32', undefined, Int32Array.from(fields));
     try {
-      (backend.typedArrayFromHeap(plan) as Int32Array).set(fields);
       body({
         address: binary.address(plan),
         numParts: Math.ceil(numRows / rowsPerPart),

@@ -4,6 +4,7 @@
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {ValueError} from '../../errors.js';
+import {withIntermediates, withOutput} from '../kernel-calls.js';
 import {ownKernels} from '../own-kernels.js';
 import {MINIMUM_MULTIPLICATIONS} from './conv-arguments.js';
 import {forEachTap, patchesOf} from './patches.js';
@@ -74,34 +75,28 @@ function poolGradient(
     if (input.dtype !== 'float32' || dy.dtype !== 'float32') return stock.kernelFunc(params);
     const info = tf.backend_util.computePool2DInfo(shape, filterSize, strides, 1, pad, dimRoundingMode);
     const [, rows, columns] = dy.shape as [number, number, number];
-    const out = backend.makeOutput(shape, 'float32');
-    if (tf.util.sizeFromShape(shape) === 0) return out;
     const binary = ownKernels(backend);
-    if (binary) {
-      const fields = [
-        ...[info.inHeight, info.inWidth, info.inChannels, rows, columns, info.strideHeight, info.strideWidth],
-        ...[info.filterHeight, info.filterWidth, info.padInfo.top, info.padInfo.left],
-      ];
-      const plan = backend.makeOutput([fields.length], 'int32');
-      try {
-        (backend.typedArrayFromHeap(plan) as Int32Array).set(fields);
-        const perImage = rows * columns * info.inChannels * info.filterHeight * info.filterWidth;
-        const [at, from, images, to] = [plan, dy, input, out].map(tensor => binary.address(tensor)) as [
-          number,
-          number,
-          number,
-          number,
+    return withIntermediates(backend, own =>
+      withOutput(backend, shape, 'float32', out => {
+        if (!binary) {
+          const [images, from, sums] = [input, dy, out].map(tensor => backend.typedArrayFromHeap(tensor));
+          sums!.fill(0);
+          loop({input: images!, dy: from!, sums: sums!, info, rows, columns});
+          return;
+        }
+        // In the order of the fields in src/wasm/assembly/pool-gradients.ts.
+        const fields = [
+          ...[info.inHeight, info.inWidth, info.inChannels, rows, columns, info.strideHeight, info.strideWidth],
+          ...[info.filterHeight, info.filterWidth, info.padInfo.top, info.padInfo.left],
         ];
-        const args = name === 'maxPoolGradient' ? [at, images, from, to] : [at, from, to, shareOf(info)];
+        const plan = own(backend.makeOutput([fields.length], 'int32', undefined, Int32Array.from(fields)));
+        const args =
+          name === 'maxPoolGradient'
+            ? [plan, input, dy, out].map(binary.address)
+            : [...[plan, dy, out].map(binary.address), shareOf(info)];
+        const perImage = rows * columns * info.inChannels * info.filterHeight * info.filterWidth;
         binary.split(name, args, shape[0], Math.ceil(MINIMUM_MULTIPLICATIONS / perImage));
-      } finally {
-        backend.disposeData(plan.dataId);
-      }
-    } else {
-      const [images, from, sums] = [input, dy, out].map(tensor => backend.typedArrayFromHeap(tensor));
-      sums!.fill(0);
-      loop({input: images!, dy: from!, sums: sums!, info, rows, columns});
-    }
-    return out;
+      }),
+    );
   };
 }

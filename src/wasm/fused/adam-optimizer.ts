@@ -68,7 +68,7 @@ function step(adam: Adam, variableGradients: Parameters<ApplyGradients>[0]): boo
     const known = moments.flatMap(moment => (moment ? [moment.variable] : []));
     return value !== undefined && canUpdateAdam(value, ...known, ...(tensor ? [tensor] : []));
   });
-  if (!isPossible || gradients.length === 0) return false;
+  if (!isPossible) return false;
 
   const [product1, product2] = [hostScalar(adam.accBeta1), hostScalar(adam.accBeta2)];
   const attributes = {

@@ -5,7 +5,7 @@ import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {checkShape, ValueError} from '../../errors.js';
 import {checkGroupSizes, checkGroups} from '../../ops/group-sizes.js';
-import {withIntermediates} from '../kernel-calls.js';
+import {withIntermediates, withOutput} from '../kernel-calls.js';
 import {type OwnKernels, ownKernels} from '../own-kernels.js';
 import {leastShare, TILE_COLUMNS, TILE_ROWS} from './own-mat-mul.js';
 
@@ -28,7 +28,7 @@ export const groupedMatMulKernel: tf.KernelFunc = params => {
   checkGroups('GroupedMatMul', a, b, groupSizes, transposeB);
   const [rows, K] = a.shape as [number, number];
   const N = b.shape[transposeB ? 1 : 2]!;
-  return callGrouped('groupedMatMul', backend, a, b, groupSizes, [rows, N], binary => ({
+  return callGrouped('GroupedMatMul', 'groupedMatMul', backend, a, b, groupSizes, [rows, N], binary => ({
     parts: Array.from(groupSizes).reduce((sum, size) => sum + Math.ceil(size / TILE_ROWS), 0),
     scratch: binary.exports.matMulScratch(rows, K, N),
     args: [rows, K, N, Number(transposeB)],
@@ -52,12 +52,21 @@ export const groupedMatMulGradBKernel: tf.KernelFunc = params => {
   const N = dy.shape[1]!;
   checkGroupSizes('GroupedMatMulGradB', groupSizes, rows);
   const splitsColumns = K < N; // every worker packs the whole other side, which should be the smaller one
-  return callGrouped('groupedMatMulGradB', backend, a, dy, groupSizes, [groupSizes.length, K, N], binary => ({
-    parts: groupSizes.length * (splitsColumns ? Math.ceil(N / TILE_COLUMNS) : Math.ceil(K / TILE_ROWS)),
-    scratch: binary.exports.matMulScratch(K, rows, N),
-    args: [rows, K, N, Number(splitsColumns)],
-    multiplications: rows * K * N,
-  }));
+  return callGrouped(
+    'GroupedMatMulGradB',
+    'groupedMatMulGradB',
+    backend,
+    a,
+    dy,
+    groupSizes,
+    [groupSizes.length, K, N],
+    binary => ({
+      parts: groupSizes.length * (splitsColumns ? Math.ceil(N / TILE_COLUMNS) : Math.ceil(K / TILE_ROWS)),
+      scratch: binary.exports.matMulScratch(K, rows, N),
+      args: [rows, K, N, Number(splitsColumns)],
+      multiplications: rows * K * N,
+    }),
+  );
 };
 
 /** How a call is made. */
@@ -73,6 +82,7 @@ interface Plan {
 
 /** Calls a grouped function of the binary, with the group sizes in the backend's memory. */
 function callGrouped(
+  owner: string,
   name: 'groupedMatMul' | 'groupedMatMulGradB',
   backend: BackendWasm,
   left: tf.TensorInfo,
@@ -82,25 +92,19 @@ function callGrouped(
   plan: (binary: OwnKernels) => Plan,
 ): tf.TensorInfo {
   for (const {dtype} of [left, right]) {
-    if (dtype !== 'float32') throw new ValueError(`${name}: the operands must be float32, but one is ${dtype}.`);
+    if (dtype !== 'float32') throw new ValueError(`${owner}: the operands must be float32, but one is ${dtype}.`);
   }
   const binary = ownKernels(backend)!; // the kernel is registered only where it can run
   if (tf.util.sizeFromShape(shape) === 0) return backend.makeOutput(shape, 'float32');
   const {parts, scratch, args, multiplications} = plan(binary);
-  let out: tf.TensorInfo | undefined;
-  try {
-    return withIntermediates(backend, own => {
-      const sizes = own(backend.makeOutput([groupSizes.length], 'int32', undefined, Int32Array.from(groupSizes)));
-      out = backend.makeOutput(shape, 'float32');
-      const addresses = [left, right, out, sizes].map(tensor => binary.address(tensor));
+  return withIntermediates(backend, own => {
+    const sizes = own(backend.makeOutput([groupSizes.length], 'int32', undefined, Int32Array.from(groupSizes)));
+    return withOutput(backend, shape, 'float32', out => {
+      const addresses = [left, right, out, sizes].map(binary.address);
       const minimum = leastShare(binary, parts, multiplications);
       binary.withScratch(binary.numWorkers * scratch, scratchAddress =>
         binary.split(name, [...addresses, ...args, scratchAddress], parts, minimum),
       );
-      return out;
     });
-  } catch (error) {
-    if (out) backend.disposeData(out.dataId);
-    throw error;
-  }
+  });
 }

@@ -3,6 +3,7 @@
 
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import type * as tf from '@tensorflow/tfjs-core';
+import {withIntermediates, withOutput} from '../kernel-calls.js';
 import type {OwnKernels} from '../own-kernels.js';
 import type {Product} from './matrix-batch.js';
 
@@ -54,44 +55,19 @@ export function ownMatMul(
   const isOne = numB === 1 && !transposeA;
   const [batch, M] = isOne ? [1, numA * lines] : [pairs.length, lines];
 
-  const out = backend.makeOutput(shape, 'float32');
-  let table: tf.TensorInfo | undefined;
-  try {
-    if (batch > 1) table = backend.makeOutput([batch, 2], 'int32', undefined, Int32Array.from(pairs.flat()));
-    const pairsAddress = table ? binary.address(table) : 0;
-    const biasAddress = bias ? binary.address(bias) : 0;
-    // Every worker packs the whole side that is not split, which should be the smaller one.
-    const splitsColumns = M < N;
-    const parts = batch * (splitsColumns ? Math.ceil(N / TILE_COLUMNS) : Math.ceil(M / TILE_ROWS));
-    const minimum = leastShare(binary, parts, batch * M * N * K);
-    binary.withScratch(binary.numWorkers * binary.exports.matMulScratch(M, K, N), scratch =>
-      binary.split(
-        'matMul',
-        [
-          binary.address(a),
-          binary.address(b),
-          binary.address(out),
-          pairsAddress,
-          M,
-          K,
-          N,
-          Number(transposeA),
-          Number(transposeB),
-          biasAddress,
-          low,
-          high,
-          Number(splitsColumns),
-          scratch,
-        ],
-        parts,
-        minimum,
-      ),
-    );
-    return out;
-  } catch (error) {
-    backend.disposeData(out.dataId);
-    throw error;
-  } finally {
-    if (table) backend.disposeData(table.dataId);
-  }
+  // Every worker packs the whole side that is not split, which should be the smaller one.
+  const splitsColumns = M < N;
+  const parts = batch * (splitsColumns ? Math.ceil(N / TILE_COLUMNS) : Math.ceil(M / TILE_ROWS));
+  return withIntermediates(backend, own => {
+    const table = batch > 1 && own(backend.makeOutput([batch, 2], 'int32', undefined, Int32Array.from(pairs.flat())));
+    return withOutput(backend, shape, 'float32', out => {
+      const operands = [a, b, out].map(binary.address);
+      const sizes = [table ? binary.address(table) : 0, M, K, N, Number(transposeA), Number(transposeB)];
+      const finish = [bias ? binary.address(bias) : 0, low, high];
+      binary.withScratch(binary.numWorkers * binary.exports.matMulScratch(M, K, N), scratch => {
+        const args = [...operands, ...sizes, ...finish, Number(splitsColumns), scratch];
+        binary.split('matMul', args, parts, leastShare(binary, parts, batch * M * N * K));
+      });
+    });
+  });
 }
