@@ -43,6 +43,20 @@ export function withOutput(
   }
 }
 
+/** Runs the body of a kernel of several results, which it gives to `own` as it makes them; frees them where it throws. The caller owns them. */
+export function withOutputs(backend: BackendWasm, body: (own: Own) => tf.TensorInfo[]): tf.TensorInfo[] {
+  const made: tf.TensorInfo[] = [];
+  try {
+    return body(tensor => {
+      made.push(tensor);
+      return tensor;
+    });
+  } catch (error) {
+    for (const {dataId} of made) backend.disposeData(dataId);
+    throw error;
+  }
+}
+
 /** Runs a registered wasm kernel of one output; the caller owns it. */
 export function callKernel(
   name: string,

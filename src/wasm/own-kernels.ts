@@ -4,6 +4,7 @@
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import type * as tf from '@tensorflow/tfjs-core';
 import {BINARY, SHARED_MEMORY_BINARY} from './binaries.js';
+import {refuseOutOfMemory} from './out-of-memory.js';
 import {threadPoolOf} from './threads/thread-pool.js';
 
 /**
@@ -92,6 +93,12 @@ export function whyNoOwnKernels(backend: BackendWasm): string | undefined {
 function instance(backend: BackendWasm): OwnKernels | string {
   let own = made.get(backend);
   if (own === undefined) {
+    const {wasm} = backend as unknown as {wasm?: Partial<BackendModule>};
+    const memory = wasm?.asm?.memory ?? wasm?.wasmMemory;
+    if (memory instanceof WebAssembly.Memory && typeof wasm?._malloc === 'function') {
+      backend.disposeData(backend.makeOutput([], 'float32').dataId); // the first call of the allocator puts another in its place
+      refuseOutOfMemory(wasm as BackendModule, memory);
+    }
     own = instantiate(backend);
     made.set(backend, own);
   }
@@ -108,24 +115,28 @@ function instantiate(backend: BackendWasm): OwnKernels | string {
   const {_malloc: allocate, _free: free} = module as BackendModule;
   if (typeof allocate !== 'function' || typeof free !== 'function') return 'the backend has no _malloc and _free';
 
+  let exports: Exports;
+  try {
+    exports = new WebAssembly.Instance(new WebAssembly.Module(bytes), {env: {memory}}).exports as unknown as Exports;
+  } catch (error) {
+    // Chrome before version 115 compiles no more than 4 kB at once on a page's main thread.
+    return `this engine refuses to compile the binary (${(error as Error).message})`;
+  }
   const pool = threadPoolOf(memory);
   // Whoever waits for a thread of tfjs's own spins, so that beside the threads of `split` they cost more than they give. This leaves them
   // asleep until the backend ends.
   if (pool) module?.tfjs?.initWithThreadsCount?.(1);
-  const exports = new WebAssembly.Instance(new WebAssembly.Module(bytes), {env: {memory}})
-    .exports as unknown as Exports;
   return {
     exports,
     numWorkers: pool?.numThreads ?? 1,
     address(tensor) {
       const address = backend.getMemoryOffset(tensor.dataId);
-      // Out of memory the backend gives a tensor the address 0 and says nothing.
+      // Before our kernels were in use, the backend gave a tensor the address 0 where it had no memory, and said nothing.
       if (!address && tensor.shape.every(length => length > 0)) throw new Error('tfjs-moe/wasm: out of memory.');
       return address;
     },
     withScratch(size, body) {
       const start = allocate(size + 15) >>> 0;
-      if (start === 0) throw new Error(`tfjs-moe/wasm: out of memory, ${size} bytes more were needed.`);
       try {
         return body(((start + 15) & ~15) >>> 0);
       } finally {

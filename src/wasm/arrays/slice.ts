@@ -3,6 +3,7 @@
 
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
+import {withOutputs} from '../kernel-calls.js';
 import {copyBlocks, isNumeric} from './copy-blocks.js';
 
 /**

@@ -5,6 +5,7 @@ import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {ValueError} from '../../errors.js';
 import type {AdamUpdateAttributes} from '../../ops/adam-update.js';
+import {withOutputs} from '../kernel-calls.js';
 import {ownKernels} from '../own-kernels.js';
 
 /** Numbers of a thread's part: fewer are done before another thread is awake. */
@@ -27,9 +28,11 @@ export const adamUpdateKernel: tf.KernelFunc = params => {
   const {decay1, decay2, scale, epsilon, size, isAdaptive} = params.attrs as unknown as AdamUpdateAttributes;
   const backend = params.backend as BackendWasm;
   const binary = ownKernels(backend)!; // the kernel is registered only where it can run
-  const written = [0, 1, 2].map(() => backend.makeOutput(shape, 'float32'));
-  const addresses = [...read, ...written].map(binary.address);
-  const numbers = [decay1, 1 - decay1, decay2, 1 - decay2, scale, epsilon, size, Number(isAdaptive)];
-  binary.split('updateAdam', [...addresses, ...numbers], tf.util.sizeFromShape(shape), MINIMUM_NUMBERS);
-  return written;
+  return withOutputs(backend, own => {
+    const written = [0, 1, 2].map(() => own(backend.makeOutput(shape, 'float32')));
+    const addresses = [...read, ...written].map(binary.address);
+    const numbers = [decay1, 1 - decay1, decay2, 1 - decay2, scale, epsilon, size, Number(isAdaptive)];
+    binary.split('updateAdam', [...addresses, ...numbers], tf.util.sizeFromShape(shape), MINIMUM_NUMBERS);
+    return written;
+  });
 };

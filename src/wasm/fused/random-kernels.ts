@@ -3,6 +3,7 @@
 
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import type * as tf from '@tensorflow/tfjs-core';
+import {withIntermediates, withOutput} from '../kernel-calls.js';
 import {ownKernels} from '../own-kernels.js';
 import {copyToMemory} from './draw-kernels.js';
 
@@ -29,10 +30,13 @@ export const gumbelNoiseKernel: tf.KernelFunc = params => {
   const {uniforms, shape} = params.attrs as unknown as {uniforms: Float64Array; shape: number[]};
   const backend = params.backend as BackendWasm;
   const binary = ownKernels(backend)!;
-  const words = copyToMemory(backend, uniforms);
-  const noise = backend.makeOutput(shape, 'float32');
-  const areGood = binary.exports.gumbelNoise(binary.address(words), binary.address(noise), uniforms.length);
-  backend.disposeData(words.dataId);
+  let areGood = 0;
+  const noise = withIntermediates(backend, own => {
+    const words = own(copyToMemory(backend, uniforms));
+    return withOutput(backend, shape, 'float32', out => {
+      areGood = binary.exports.gumbelNoise(binary.address(words), binary.address(out), uniforms.length);
+    });
+  });
   if (areGood) return noise;
   backend.disposeData(noise.dataId);
   return [];
