@@ -62,19 +62,20 @@ withAndWithoutBinary('comparisons', hasBinary => {
   });
 
   // With NaN the stock kernels, which are kept without the binary and for what is broadcast, return either operand.
-  test.runIf(hasBinary)('the larger and the smaller of two numbers are those of the cpu backend', async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        pairs.filter(({kind}) => kind !== 'row' && kind !== 'column'),
-        c =>
-          expectSameAsCpu(() => {
-            const [a, b] = operands(c);
-            return [tf.maximum(a, b), tf.minimum(a, b)];
-          }),
-      ),
-      {seed: SEED, numRuns: 60},
-    );
-  });
+  if (hasBinary)
+    test('the larger and the smaller of two numbers are those of the cpu backend', async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          pairs.filter(({kind}) => kind !== 'row' && kind !== 'column'),
+          c =>
+            expectSameAsCpu(() => {
+              const [a, b] = operands(c);
+              return [tf.maximum(a, b), tf.minimum(a, b)];
+            }),
+        ),
+        {seed: SEED, numRuns: 60},
+      );
+    });
 
   test('what a condition selects is what the cpu backend selects', async () => {
     await fc.assert(
@@ -95,6 +96,14 @@ withAndWithoutBinary('comparisons', hasBinary => {
       ),
       {seed: SEED, numRuns: 100},
     );
+  });
+
+  test.each(['float32', 'int32', 'bool'] as const)('a condition of rank 1 selects rows of %s', async dtype => {
+    await expectSameAsCpu(() => {
+      const condition = tf.tensor1d([1, 0, 1], 'bool');
+      const [t, e] = [tf.ones([3, 5], dtype), tf.zeros([3, 5], dtype)];
+      return [tf.engine().runKernel('Select', {condition, t, e}) as tf.Tensor];
+    });
   });
 
   test('the gradient of a clipped number is that of the cpu backend', async () => {

@@ -185,5 +185,8 @@ withAndWithoutBinary('unsortedSegmentSum', () => {
       'of shape [2], one for each row of x [2,3], but got int32 [2,3]',
     );
     expect(refused(tf.scalar(1), tf.scalar(0, 'int32'))).toThrow(ValueError);
+    expect(() => tf.unsortedSegmentSum(ones, tf.tensor1d([0, 0], 'int32'), -1)).toThrow(
+      'must not be negative, but got -1',
+    );
   });
 });

@@ -52,8 +52,7 @@ function pairUp(
     const {a, b} = inputs as {a: tf.TensorInfo; b: tf.TensorInfo};
     const shape = tf.broadcast_util.assertAndGetBroadcastShape(a.shape, b.shape);
     const out = backend.makeOutput(shape, dtype);
-    const isAlike = sameShape(a, b);
-    const single = [!isAlike && isSingle(a), !isAlike && isSingle(b)].map(Number);
+    const single = [a, b].map(x => Number(isSingle(x)));
     const args = [binary.address(a), binary.address(b), binary.address(out), ...single, operation];
     binary.split(name, args, tf.util.sizeFromShape(shape), MINIMUM_NUMBERS);
     return out;
@@ -79,9 +78,8 @@ export function selectWith(stock: tf.KernelConfig): tf.KernelFunc {
   const numbers = orStock(
     stock,
     ({inputs}) => {
-      const {condition, t, e} = inputs as unknown as Choice;
-      const isKnown = condition.dtype === 'bool' && t.dtype === e.dtype && ['float32', 'int32'].includes(t.dtype);
-      return isKnown && sameShape(condition, t) && sameShape(t, e);
+      const {condition, t} = inputs as unknown as Choice;
+      return condition.dtype === 'bool' && ['float32', 'int32'].includes(t.dtype) && sameShape(condition, t);
     },
     ({inputs}, {backend, binary}) => {
       const {condition, t, e} = inputs as unknown as Choice;
