@@ -3,15 +3,9 @@
 
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import type * as tf from '@tensorflow/tfjs-core';
-import {BINARY, SHARED_MEMORY_BINARY} from './binaries.js';
+import {binaryBytes} from './binary-bytes.js';
 import {refuseOutOfMemory} from './out-of-memory.js';
-import {threadPoolOf} from './threads/thread-pool.js';
-
-/**
- * A function over [0, total) that may be split: its last arguments are the beginning and the end of a part and the number of the worker
- * that does it, for memory that each worker needs alone.
- */
-type Splittable = (...args: number[]) => void;
+import {type Splittable, threadPoolOf} from './threads/thread-pool.js';
 
 /** What src/wasm/assembly exports; the comments stand there. */
 interface Exports {
@@ -110,7 +104,7 @@ function instantiate(backend: BackendWasm): OwnKernels | string {
   const memory = module?.asm?.memory ?? module?.wasmMemory;
   if (!(memory instanceof WebAssembly.Memory)) return 'the backend has no memory at backend.wasm.asm.memory';
   const isShared = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
-  const bytes = Uint8Array.from(atob(isShared ? SHARED_MEMORY_BINARY : BINARY), character => character.charCodeAt(0));
+  const bytes = binaryBytes(isShared);
   if (!WebAssembly.validate(bytes)) return 'this engine has no WebAssembly SIMD';
   const {_malloc: allocate, _free: free} = module as BackendModule;
   if (typeof allocate !== 'function' || typeof free !== 'function') return 'the backend has no _malloc and _free';

@@ -1,6 +1,6 @@
 // Our binary on a memory of its own, in which every byte outside an operand is a guard.
 import {expect} from 'vitest';
-import {BINARY} from '../../src/wasm/binaries.js';
+import {binaryBytes} from '../../src/wasm/binary-bytes.js';
 
 const PAGES = 2;
 const END = PAGES * 65536;
@@ -19,8 +19,7 @@ export interface BinaryMemory {
 
 export function binaryMemory(): BinaryMemory {
   const memory = new WebAssembly.Memory({initial: PAGES, maximum: 65536});
-  const binary = Uint8Array.from(atob(BINARY), character => character.charCodeAt(0));
-  const {exports} = new WebAssembly.Instance(new WebAssembly.Module(binary), {env: {memory}});
+  const {exports} = new WebAssembly.Instance(new WebAssembly.Module(binaryBytes(false)), {env: {memory}});
   const bytes = new Uint8Array(memory.buffer).fill(GUARD);
   let next = 64;
   return {

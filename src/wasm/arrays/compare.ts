@@ -70,7 +70,8 @@ export const extremeWith = (stock: tf.KernelConfig): tf.KernelFunc =>
 /**
  * The kernel function that stands in for the stock Select. That takes bool for numbers of four bytes, and writes them behind the result as
  * well; here bool is selected without the binary too. And it reads operands of two dtypes as if both had that of the first one; here the
- * result has the wider of the two, as on cpu. Where one has no numbers, tf.where leaves the shapes different: nothing is read or written then, where the stock kernel writes a number for each of the condition.
+ * result has the wider of the two, as on cpu. Where one has no numbers, tf.where leaves the shapes different: nothing is read or written
+ * then, where the stock kernel writes a number for each of the condition.
  *
  * @throws ValueError if the shapes do not match.
  */

@@ -2,8 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type {Worker} from 'node:worker_threads';
 
-/** A function over [0, total) in parts: its last arguments are the beginning and the end of a part and the number of the worker. */
-type Splittable = (...args: number[]) => void;
+/**
+ * A function over [0, total) that may be split: its last arguments are the beginning and the end of a part and the number of the worker
+ * that does it, for memory that each worker needs alone.
+ */
+export type Splittable = (...args: number[]) => void;
 
 /** Threads on one shared memory. */
 export interface ThreadPool {
@@ -12,8 +15,8 @@ export interface ThreadPool {
   /** How many threads there are with the caller's. */
   readonly numThreads: number;
   /**
-   * Runs a function over [0, total), in parts of at least `minimum` but for the last, on the caller's thread and on those of the others that are awake in
-   * time. A thread that is not, because it still starts or its core is busy, is not waited for.
+   * Runs a function over [0, total), in parts of at least `minimum` but for the last, on the caller's thread and on those of the others
+   * that are awake in time. A thread that is not, because it still starts or its core is busy, is not waited for.
    *
    * @param work The function `name` of the caller's own instance.
    * @returns Whether it did; not where the work is too small to divide or to wake a thread for, no thread has started yet, or this is called

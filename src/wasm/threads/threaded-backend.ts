@@ -3,7 +3,7 @@
 
 import type {Worker} from 'node:worker_threads';
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
-import {SHARED_MEMORY_BINARY} from '../binaries.js';
+import {binaryBytes} from '../binary-bytes.js';
 import {startThreadPool, type ThreadPool} from './thread-pool.js';
 
 /** The threaded build, beside it what its threads run and its binary. */
@@ -161,8 +161,7 @@ function bridge({cwrap}: Module): Module['tfjs'] {
 }
 
 async function startOwnThreads(memory: WebAssembly.Memory, numThreads: number, NodeWorker: typeof Worker) {
-  const bytes = Uint8Array.from(atob(SHARED_MEMORY_BINARY), character => character.charCodeAt(0));
-  const module = await WebAssembly.compile(bytes);
+  const module = await WebAssembly.compile(binaryBytes(true));
   const start = (program: string, workerData: object) =>
     new NodeWorker(program, {eval: true, execArgv: [], workerData});
   return startThreadPool({start, module, memory, numThreads});
