@@ -40,10 +40,17 @@ export function checkRange(
   }
 }
 
-/** Refuses anything but a whole number of at least `minimum`. */
-export function checkCount(owner: string, field: string, value: unknown, minimum: number): asserts value is number {
-  if (!Number.isSafeInteger(value) || (value as number) < minimum) {
-    throw new ValueError(`${owner}: ${field} must be a whole number of at least ${minimum}, but got ${show(value)}.`);
+/** Refuses anything but a whole number of at least `minimum` and, where given, at most `maximum`. */
+export function checkCount(
+  owner: string,
+  field: string,
+  value: unknown,
+  minimum: number,
+  maximum = Number.POSITIVE_INFINITY,
+): asserts value is number {
+  if (!Number.isSafeInteger(value) || (value as number) < minimum || (value as number) > maximum) {
+    const range = maximum === Number.POSITIVE_INFINITY ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`;
+    throw new ValueError(`${owner}: ${field} must be a whole number ${range}, but got ${show(value)}.`);
   }
 }
 

@@ -8,7 +8,7 @@ export type BackendName = 'wasm' | 'cpu';
 
 /** Options of `useBackend`; they concern wasm alone. */
 export interface UseBackendOptions {
-  /** How many threads compute, at least 1; more than one by `enableWasmThreads` of `tfjs-moe/wasm`. Default 1. */
+  /** How many threads compute, from 1 to 64; more than one by `enableWasmThreads` of `tfjs-moe/wasm`. Default 1. */
   threads?: number;
   /** Whether to register the training kernels of `tfjs-moe/wasm`. Default true. */
   trainingKernels?: boolean;
@@ -53,7 +53,7 @@ export const BACKEND_CHOICES = ['auto', ...(Object.keys(BACKENDS) as BackendName
  * @param options.trainingKernels Whether wasm gets the training kernels. Default true.
  * @returns The name of the backend that now runs.
  * @throws ValueError for another name, for a backend whose package is not installed, for one that does not start, and for threads that
- *   are no whole number of at least 1 or are asked of a wasm backend that runs already.
+ *   are no whole number from 1 to 64 or are asked of a wasm backend that runs already.
  * @example
  * await useBackend('auto'); // => 'wasm'
  */

@@ -38,7 +38,7 @@ export interface WasmTrainingKernels {
  * Call it once `await tf.setBackend('wasm')` is done and before the first product; a second call does nothing.
  *
  * @returns What is registered now. A notice is also given as a warning of tfjs, which production mode silences.
- * @throws ValueError if the active backend is not wasm.
+ * @throws ValueError if the active backend is not wasm, or has not started.
  */
 export function registerWasmTrainingKernels(): WasmTrainingKernels {
   const backendName = tf.getBackend();
@@ -46,6 +46,12 @@ export function registerWasmTrainingKernels(): WasmTrainingKernels {
     throw new ValueError(
       `registerWasmTrainingKernels: the active backend must be "wasm", but it is "${backendName}". ` +
         "Import '@tensorflow/tfjs-backend-wasm' and call await tf.setBackend('wasm') first.",
+    );
+  }
+  if (!('wasm' in tf.engine().registry)) {
+    throw new ValueError(
+      'registerWasmTrainingKernels: the backend "wasm" must have started, but it has not. ' +
+        "Call await tf.setBackend('wasm') first; it gives false where the backend cannot start.",
     );
   }
   const backend = tf.backend() as BackendWasm;

@@ -170,7 +170,8 @@ const SCENARIOS: Record<string, (...args: string[]) => Promise<unknown>> = {
     return {seen, moreThreads: Math.max(...systemThreads.slice(2)) - systemThreads[1]!, removed};
   },
 
-  async 'outside Node'() {
+  async 'outside Node'(isolation) {
+    if (isolation === 'isolated') Object.defineProperty(globalThis, 'crossOriginIsolated', {value: true});
     const warnings: unknown[] = [];
     console.warn = (...words: unknown[]) => warnings.push(words.join(' '));
     const node = process;

@@ -100,10 +100,10 @@ describe('threads', () => {
     });
   });
 
-  test.each([0, -1, 1.5, Number.NaN, '2'])('a count of %j is refused', async count => {
+  test.each([0, -1, 1.5, Number.NaN, '2', 65])('a count of %j is refused', async count => {
     await expect(enableWasmThreads(count as number)).rejects.toThrow(ValueError);
     await expect(enableWasmThreads(count as number)).rejects.toThrow(
-      'enableWasmThreads: count must be a whole number of at least 1, but got ',
+      'enableWasmThreads: count must be a whole number from 1 to 64, but got ',
     );
   });
 
@@ -118,5 +118,16 @@ describe('threads', () => {
     ]);
     // Only who asked for more is told.
     expect(warnings).toEqual([`tfjs-moe/wasm: the wasm backend computes on one thread: ${notice}.`]);
+  });
+
+  test('where tfjs starts threads by itself nobody is told that there is only one', async () => {
+    const notice = 'outside Node our kernels compute on one; tfjs starts threads of its own by itself';
+    expect(await run('outside Node', 'isolated')).toEqual({
+      enabled: [
+        {threads: 1, notice},
+        {threads: 1, notice},
+      ],
+      warnings: [],
+    });
   });
 });

@@ -4,12 +4,12 @@
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {checkCount, ValueError} from '../../errors.js';
-import {SHARED_MEMORY_BINARY} from '../binaries.js';
+import {binaryBytes} from '../binary-bytes.js';
 import {findThreadedBuild, makeThreadedBackend} from './threaded-backend.js';
 
 /** What `enableWasmThreads` did. */
 export interface WasmThreads {
-  /** How many threads the backend will compute with, the caller's with them. */
+  /** How many threads the backend will compute with, the caller's with them; in a browser 1, which is what our kernels have there. */
   threads: number;
   /** Why it is one thread, in words; undefined where it is more. */
   notice: string | undefined;
@@ -17,6 +17,9 @@ export interface WasmThreads {
 
 /** Under this key a factory of ours holds tfjs's; the registry is the only state, so that two copies of this file agree. */
 const STOCK = Symbol.for('tfjs-moe.stock-factory');
+
+/** Each thread is an engine of its own, with memory of its own outside the backend's; a thousand of them end the process. */
+const MOST_THREADS = 64;
 
 type Factory = ReturnType<typeof tf.findBackendFactory>;
 type ThreadedFactory = Factory & {[STOCK]?: Factory};
@@ -37,17 +40,19 @@ type ThreadedFactory = Factory & {[STOCK]?: Factory};
  *
  * The files of the build are those of the package: `setWasmPaths` does not change them.
  *
- * @param count Threads, the caller's with them; 1 takes back an earlier call. Default: as many as the process may use at one time.
+ * @param count Threads from 1 to 64, the caller's with them; 1 takes back an earlier call. Default: as many as the process may use at one
+ *   time.
  * @returns threads: how many the backend will have; notice: why it is one, where it is. In a browser it is the browser that decides:
  *   tfjs uses threads by itself where the page is cross-origin isolated.
- * @throws ValueError if count is no whole number of at least 1, or if the backend has been started or removed already.
+ * @throws ValueError if count is no whole number from 1 to 64, if the backend has been started or removed already, or if its package is
+ *   not installed.
  * @example
  * await enableWasmThreads(2); // => {threads: 2, notice: undefined}
  * await tf.setBackend('wasm');
  */
 export async function enableWasmThreads(count?: number): Promise<WasmThreads> {
-  if (count !== undefined) checkCount('enableWasmThreads', 'count', count, 1);
-  const wasm = await import('@tensorflow/tfjs-backend-wasm');
+  if (count !== undefined) checkCount('enableWasmThreads', 'count', count, 1, MOST_THREADS);
+  const wasm = await importBackend();
   const {registry, registryFactory} = tf.engine();
   if (tf.getBackend() === 'wasm' || 'wasm' in registry) {
     throw new ValueError(
@@ -61,7 +66,7 @@ export async function enableWasmThreads(count?: number): Promise<WasmThreads> {
 
   const build = whyOneThread(count) ?? (await findThreadedBuild());
   if (typeof build === 'string') {
-    if (count !== undefined && count > 1) warn(build);
+    if (count !== undefined && count > 1 && !isIsolatedPage()) warn(build);
     return {threads: 1, notice: build};
   }
   const threads = count ?? defaultCount();
@@ -92,7 +97,8 @@ function warn(reason: string): void {
 /** Why there can be one thread only, as far as this place tells; undefined where there can be more. */
 function whyOneThread(count: number | undefined): string | undefined {
   if (count === 1) return 'one thread was asked for';
-  if (typeof process === 'undefined' || !process.versions?.node) {
+  if (!isNode()) {
+    if (isIsolatedPage()) return 'outside Node our kernels compute on one; tfjs starts threads of its own by itself';
     return (
       'outside Node the browser decides, and tfjs uses threads where the page is served with the headers ' +
       'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
@@ -100,10 +106,31 @@ function whyOneThread(count: number | undefined): string | undefined {
   }
   if (typeof process.getBuiltinModule !== 'function') return 'threads need Node 20.19 or later';
   if (count === undefined && defaultCount() === 1) return 'this process may use one core only';
-  const binary = Uint8Array.from(atob(SHARED_MEMORY_BINARY), character => character.charCodeAt(0));
-  return WebAssembly.validate(binary) ? undefined : 'this engine has no WebAssembly SIMD or no threads in WebAssembly';
+  return WebAssembly.validate(binaryBytes(true))
+    ? undefined
+    : 'this engine has no WebAssembly SIMD or no threads in WebAssembly';
+}
+
+function isNode(): boolean {
+  return typeof process !== 'undefined' && Boolean(process.versions?.node);
+}
+
+/** Whether this is where tfjs uses threads without being asked. */
+function isIsolatedPage(): boolean {
+  return !isNode() && (globalThis as {crossOriginIsolated?: boolean}).crossOriginIsolated === true;
+}
+
+async function importBackend() {
+  try {
+    return await import('@tensorflow/tfjs-backend-wasm');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    throw new ValueError(
+      'enableWasmThreads: the package of the backend "wasm" is not installed. Run: npm install @tensorflow/tfjs-backend-wasm.',
+    );
+  }
 }
 
 function defaultCount(): number {
-  return process.getBuiltinModule('node:os').availableParallelism();
+  return Math.min(process.getBuiltinModule('node:os').availableParallelism(), MOST_THREADS);
 }
