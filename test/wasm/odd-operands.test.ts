@@ -20,7 +20,7 @@ function expectNeighboursKept(compute: () => tf.Tensor): void {
   for (const neighbour of [before, after]) expect(neighbour.dataSync().every(byte => byte === 1)).toBe(true);
 }
 
-withAndWithoutBinary('operands that the stock kernels do not expect', () => {
+withAndWithoutBinary('operands that the stock kernels do not expect', hasBinary => {
   test('reverse of bool along no axis is x, and shares its memory', () => {
     const x = tf.tensor1d([true, false, true], 'bool');
     const result = tf.reverse(x, []);
@@ -75,5 +75,12 @@ withAndWithoutBinary('operands that the stock kernels do not expect', () => {
 
   test('an einsum without numbers to transpose leaves nothing in the memory', async () => {
     await expectSameAsCpu(() => [tf.einsum('abc,ae->ecb', tf.zeros([0, 3, 2]), tf.zeros([0, 4]))]);
+  });
+
+  test.runIf(hasBinary)('noise of another shape than its uniforms is refused', () => {
+    const noise = (shape: number[]) =>
+      tf.engine().runKernel('GumbelNoise', {}, {uniforms: new Float64Array(6).fill(0.5), shape} as never) as tf.Tensor;
+    expect(noise([2, 3]).shape).toEqual([2, 3]);
+    for (const shape of [[5], [7], []]) expect(() => noise(shape)).toThrow('GumbelNoise: the shape');
   });
 });

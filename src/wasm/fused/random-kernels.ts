@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import {ValueError} from '../../errors.js';
 import {withIntermediates, withOutput} from '../kernel-calls.js';
 import {ownKernels} from '../own-kernels.js';
 import {copyToMemory} from './draw-kernels.js';
@@ -30,6 +31,11 @@ export const gumbelNoiseKernel: tf.KernelFunc = params => {
   const {uniforms, shape} = params.attrs as unknown as {uniforms: Float64Array; shape: number[]};
   const backend = params.backend as BackendWasm;
   const binary = ownKernels(backend)!;
+  if (tf.util.sizeFromShape(shape) !== uniforms.length) {
+    throw new ValueError(
+      `GumbelNoise: the shape [${shape}] must have a number for each of the ${uniforms.length} uniforms.`,
+    );
+  }
   let areGood = 0;
   const noise = withIntermediates(backend, own => {
     const words = own(copyToMemory(backend, uniforms));
