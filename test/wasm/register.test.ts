@@ -145,11 +145,23 @@ describe('registerWasmTrainingKernels', () => {
     });
   });
 
-  test('without WebAssembly SIMD fewer kernels are registered, and a notice says so', async () => {
+  test.each([
+    {
+      cause: 'this engine has no WebAssembly SIMD',
+      prevent: () => vi.spyOn(WebAssembly, 'validate').mockReturnValue(false),
+    },
+    {
+      cause: 'this engine refuses to compile the binary (on purpose)',
+      prevent: () =>
+        vi.spyOn(WebAssembly, 'Module').mockImplementation(function refuse() {
+          throw new RangeError('on purpose');
+        }),
+    },
+  ])('where $cause, fewer kernels are registered, and a notice says so', async ({cause, prevent}) => {
     const {kernels: all} = registerWasmTrainingKernels();
     unregisterWasmTrainingKernels();
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
-    const validate = vi.spyOn(WebAssembly, 'validate').mockReturnValue(false);
+    const prevented = prevent();
     const wasmFactory = tf.findBackendFactory('wasm');
     await tf.setBackend('cpu');
     tf.removeBackend('wasm');
@@ -157,18 +169,36 @@ describe('registerWasmTrainingKernels', () => {
     try {
       await tf.setBackend('wasm');
       const {kernels, notice} = registerWasmTrainingKernels();
-      expect(notice).toBe('this engine has no WebAssembly SIMD');
+      expect(notice).toBe(cause);
       expect(all).toEqual(expect.arrayContaining(kernels));
       expect(kernels).toEqual(expect.arrayContaining(['BatchMatMul', '_FusedMatMul', SUPPLIED]));
       expect(kernels.length).toBeLessThan(all.length);
       expect(warn).toHaveBeenCalledExactlyOnceWith(expect.stringContaining(notice!));
     } finally {
-      vi.restoreAllMocks();
-      validate.mockRestore();
+      prevented.mockRestore();
+      warn.mockRestore();
       await tf.setBackend('cpu');
       tf.removeBackend('wasm');
       tf.registerBackend('wasm', wasmFactory, 2);
     }
+  });
+
+  test('a backend that has not started yet is refused in words', async () => {
+    const wasmFactory = tf.findBackendFactory('wasm');
+    await tf.setBackend('cpu');
+    tf.removeBackend('wasm');
+    tf.registerBackend('wasm', wasmFactory, 2);
+    const starting = tf.setBackend('wasm');
+    try {
+      expect(registerWasmTrainingKernels).toThrow(ValueError);
+      expect(registerWasmTrainingKernels).toThrow(
+        'registerWasmTrainingKernels: the backend "wasm" must have started, but it has not. ' +
+          "Call await tf.setBackend('wasm') first; it gives false where the backend cannot start.",
+      );
+    } finally {
+      expect(await starting).toBe(true);
+    }
+    expect(registerWasmTrainingKernels().notice).toBeUndefined();
   });
 
   test('another backend is refused in words', async () => {
