@@ -2,18 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
+import {memoryOf, moduleOf} from './backend-module.js';
 
 /** The functions of the backend that we call. */
 const METHODS = ['makeOutput', 'typedArrayFromHeap', 'getMemoryOffset', 'disposeData', 'incRef', 'refCount'] as const;
-
-/** What we use of the backend that its type does not name. */
-interface BackendModule {
-  /** What the backend's binary exports; with threads the memory is made outside and stands beside it. */
-  asm?: {memory?: unknown};
-  wasmMemory?: unknown;
-  _malloc?: unknown;
-  _free?: unknown;
-}
 
 /**
  * Compares a backend with what we rely on: its functions, its memory and its allocator, and that a tensor written through the one is
@@ -24,10 +16,10 @@ interface BackendModule {
 export function describeDifference(backend: BackendWasm): string | undefined {
   const missing = METHODS.find(name => typeof backend[name] !== 'function');
   if (missing) return `it has no function ${missing}`;
-  const {wasm} = backend as unknown as {wasm?: BackendModule};
-  const memory = wasm?.asm?.memory ?? wasm?.wasmMemory;
-  if (!(memory instanceof WebAssembly.Memory)) return 'it has no memory at wasm.asm.memory or wasm.wasmMemory';
-  if (typeof wasm?._malloc !== 'function' || typeof wasm._free !== 'function') {
+  const memory = memoryOf(backend);
+  if (!memory) return 'it has no memory at wasm.asm.memory or wasm.wasmMemory';
+  const {_malloc, _free} = moduleOf(backend);
+  if (typeof _malloc !== 'function' || typeof _free !== 'function') {
     return 'it has no allocator at wasm._malloc and wasm._free';
   }
 

@@ -3,6 +3,7 @@
 
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import type * as tf from '@tensorflow/tfjs-core';
+import {type BackendModule, memoryOf, moduleOf} from './backend-module.js';
 import {binaryBytes} from './binary-bytes.js';
 import {refuseOutOfMemory} from './out-of-memory.js';
 import {type Splittable, threadPoolOf} from './threads/thread-pool.js';
@@ -44,16 +45,6 @@ interface Exports {
   tanh: Splittable;
 }
 
-/** What we use of the backend that its type does not name. */
-interface BackendModule {
-  asm: {memory?: WebAssembly.Memory};
-  /** Where the build with threads has its memory. */
-  wasmMemory?: WebAssembly.Memory;
-  tfjs?: {initWithThreadsCount?(count: number): void};
-  _malloc(bytes: number): number;
-  _free(address: number): void;
-}
-
 /** The binary on one backend's memory. */
 export interface OwnKernels {
   /** The functions of the binary. */
@@ -87,12 +78,7 @@ export function whyNoOwnKernels(backend: BackendWasm): string | undefined {
 function instance(backend: BackendWasm): OwnKernels | string {
   let own = made.get(backend);
   if (own === undefined) {
-    const {wasm} = backend as unknown as {wasm?: Partial<BackendModule>};
-    const memory = wasm?.asm?.memory ?? wasm?.wasmMemory;
-    if (memory instanceof WebAssembly.Memory && typeof wasm?._malloc === 'function') {
-      backend.disposeData(backend.makeOutput([], 'float32').dataId); // the first call of the allocator puts another in its place
-      refuseOutOfMemory(wasm as BackendModule, memory);
-    }
+    refuseOutOfMemory(backend);
     own = instantiate(backend);
     made.set(backend, own);
   }
@@ -100,15 +86,11 @@ function instance(backend: BackendWasm): OwnKernels | string {
 }
 
 function instantiate(backend: BackendWasm): OwnKernels | string {
-  const module = (backend as unknown as {wasm?: Partial<BackendModule>}).wasm;
-  const memory = module?.asm?.memory ?? module?.wasmMemory;
-  if (!(memory instanceof WebAssembly.Memory)) return 'the backend has no memory at backend.wasm.asm.memory';
+  const memory = memoryOf(backend);
+  if (!memory) return 'the backend keeps its memory elsewhere';
   const isShared = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
   const bytes = binaryBytes(isShared);
   if (!WebAssembly.validate(bytes)) return 'this engine has no WebAssembly SIMD';
-  const {_malloc: allocate, _free: free} = module as BackendModule;
-  if (typeof allocate !== 'function' || typeof free !== 'function') return 'the backend has no _malloc and _free';
-
   let exports: Exports;
   try {
     exports = new WebAssembly.Instance(new WebAssembly.Module(bytes), {env: {memory}}).exports as unknown as Exports;
@@ -119,7 +101,8 @@ function instantiate(backend: BackendWasm): OwnKernels | string {
   const pool = threadPoolOf(memory);
   // Whoever waits for a thread of tfjs's own spins, so that beside the threads of `split` they cost more than they give. This leaves them
   // asleep until the backend ends.
-  if (pool) module?.tfjs?.initWithThreadsCount?.(1);
+  const {tfjs, _malloc: allocate, _free: free} = moduleOf(backend) as BackendModule;
+  if (pool) tfjs.initWithThreadsCount(1);
   return {
     exports,
     numWorkers: pool?.numThreads ?? 1,

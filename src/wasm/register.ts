@@ -8,6 +8,7 @@ import {replaceTileGradient, restoreTileGradient} from './arrays/tile-gradient.j
 import {describeDifference} from './check-backend.js';
 import {replaceAdamSteps, restoreAdamSteps} from './fused/adam-optimizer.js';
 import {FUSED, REPLACEMENTS, SUPPLEMENTS} from './kernels.js';
+import {refuseOutOfMemory, restoreAllocator} from './out-of-memory.js';
 import {whyNoOwnKernels} from './own-kernels.js';
 import {rememberRightOperands} from './products/right-operands.js';
 
@@ -39,6 +40,11 @@ export interface WasmTrainingKernels {
  *
  * @returns What is registered now. A notice is also given as a warning of tfjs, which production mode silences.
  * @throws ValueError if the active backend is not wasm, or has not started.
+ * @example
+ * await tf.setBackend('wasm');
+ * const {kernels, notice} = registerWasmTrainingKernels();
+ * kernels.includes('Conv2DBackpropFilter'); // => true
+ * notice; // => undefined
  */
 export function registerWasmTrainingKernels(): WasmTrainingKernels {
   const backendName = tf.getBackend();
@@ -61,6 +67,7 @@ export function registerWasmTrainingKernels(): WasmTrainingKernels {
     tf.backend_util.warn(`registerWasmTrainingKernels: ${notice}. The stock kernels stay in place.`);
     return {kernels: ownNames(), notice};
   }
+  refuseOutOfMemory(backend);
   const notice = whyNoOwnKernels(backend);
   if (notice !== undefined)
     tf.backend_util.warn(`registerWasmTrainingKernels: ${notice}. Fewer and slower kernels are registered.`);
@@ -77,8 +84,10 @@ export function registerWasmTrainingKernels(): WasmTrainingKernels {
   return {kernels: ownNames(), notice};
 }
 
-/** Restores the wasm backend's own kernels, the steps of Adam and the gradient of tile; does nothing where ours are not registered. */
+/** Restores the wasm backend's own kernels and allocator, the steps of Adam and the gradient of tile; does nothing where ours are not registered. */
 export function unregisterWasmTrainingKernels(): void {
+  const {wasm: backend} = tf.engine().registry;
+  if (backend) restoreAllocator(backend as BackendWasm);
   restoreAdamSteps();
   restoreTileGradient();
   for (const name of ownNames()) {

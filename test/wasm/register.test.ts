@@ -36,6 +36,18 @@ describe('registerWasmTrainingKernels', () => {
     expect(registered()).toEqual(stock);
   });
 
+  test('the allocator refuses what does not fit while the kernels are registered, and is the stock one before and after', () => {
+    const {wasm} = tf.backend() as unknown as Backend;
+    tf.scalar(0).dispose(); // the first call puts the allocator in its place
+    const stock = wasm._malloc;
+    for (let round = 0; round < 2; ++round) {
+      registerWasmTrainingKernels();
+      expect(() => (wasm._malloc as (bytes: number) => number)(2 ** 32)).toThrow('out of memory');
+      unregisterWasmTrainingKernels();
+      expect(wasm._malloc).toBe(stock);
+    }
+  });
+
   test('a second call changes nothing, and one call undoes both', () => {
     const stock = registered();
     const first = registerWasmTrainingKernels();
