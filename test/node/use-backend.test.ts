@@ -10,6 +10,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
 import {useBackend} from '../../src/node/index.js';
 
+const SOURCE = new URL('../../src', import.meta.url).href;
+
 describe('useBackend', () => {
   test('auto starts wasm where it is installed', async () => {
     expect(await useBackend('auto')).toBe('wasm');
@@ -38,7 +40,11 @@ describe('useBackend without its packages', () => {
   });
   afterAll(() => rm(folder, {recursive: true}));
 
-  async function outcome(name: string, absent: string[]): Promise<string> {
+  const useBackendOf = (name: string) =>
+    `import('${SOURCE}/node/index.ts').then(({useBackend}) => useBackend('${name}'))`;
+
+  /** What a promise gives, or the error that it is refused with, in a process without these packages. */
+  async function outcome(promise: string, absent: string[]): Promise<string> {
     const hooks = join(folder, 'hooks.mjs');
     const entry = join(folder, 'entry.mjs');
     await writeFile(
@@ -54,8 +60,7 @@ describe('useBackend without its packages', () => {
       entry,
       `import {register} from 'node:module';
       register(${JSON.stringify(pathToFileURL(hooks).href)});
-      const {useBackend} = await import(${JSON.stringify(new URL('../../src/node/index.ts', import.meta.url).href)});
-      useBackend(${JSON.stringify(name)}).then(console.log, error => console.log(error.name + ': ' + error.message));`,
+      ${promise}.then(console.log, error => console.log(error.name + ': ' + error.message));`,
     );
     const {stdout} = await promisify(execFile)(process.execPath, ['--import', 'tsx', entry]);
     return stdout.trim().split('\n').at(-1)!;
@@ -65,17 +70,24 @@ describe('useBackend without its packages', () => {
   const CPU = '@tensorflow/tfjs-backend-cpu';
 
   test('auto falls back to cpu', async () => {
-    expect(await outcome('auto', [WASM])).toBe('cpu');
+    expect(await outcome(useBackendOf('auto'), [WASM])).toBe('cpu');
   });
 
   test('a chosen backend that is absent is refused with the command that installs it', async () => {
-    expect(await outcome('wasm', [WASM])).toBe(
+    expect(await outcome(useBackendOf('wasm'), [WASM])).toBe(
       `ValueError: useBackend: no package for the backend "wasm" is installed. Run: npm install ${WASM}.`,
     );
   });
 
+  test('threads of an absent backend are refused with the command that installs it', async () => {
+    const promise = `import('${SOURCE}/wasm/index.ts').then(({enableWasmThreads}) => enableWasmThreads(2))`;
+    expect(await outcome(promise, [WASM])).toBe(
+      `ValueError: enableWasmThreads: the package of the backend "wasm" is not installed. Run: npm install ${WASM}.`,
+    );
+  });
+
   test('auto with no backend at all names both packages', async () => {
-    expect(await outcome('auto', [WASM, CPU])).toBe(
+    expect(await outcome(useBackendOf('auto'), [WASM, CPU])).toBe(
       `ValueError: useBackend: no package for the backend "auto" is installed. Run: npm install ${WASM} or ${CPU}.`,
     );
   });
