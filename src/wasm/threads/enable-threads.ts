@@ -35,7 +35,7 @@ type ThreadedFactory = Factory & {[STOCK]?: Factory};
  *
  * Large products scale almost with the cores. What does not: work under about a tenth of a millisecond, which is over before a sleeping
  * thread wakes and is left to one; copies and sums of more than the caches hold, for which one core takes the memory's whole speed; and
- * the kernels that neither tfjs nor we divide, sums, exponentials and tanh of tfjs among them. Threads beyond the free cores slow
+ * the kernels that neither tfjs nor we divide, element-wise sums, products and exponentials among them. Threads beyond the free cores slow
  * everything, so on a machine that is busy otherwise ask for fewer.
  *
  * The files of the build are those of the package: `setWasmPaths` does not change them.

@@ -58,7 +58,8 @@ export async function findThreadedBuild(): Promise<ThreadedBuild | string> {
     const threadProgram = wasmWorkerContents.replaceAll('\n', '\\n');
     return {scriptPath, factory: factory as ThreadedBuild['factory'], threadProgram, binary, Worker};
   } catch (error) {
-    return `the threaded build of @tensorflow/tfjs-backend-wasm was not found (${(error as Error).message})`;
+    const [reason] = (error as Error).message.split('\n'); // a list of files may follow
+    return `the threaded build of @tensorflow/tfjs-backend-wasm was not found (${reason})`;
   }
 }
 
