@@ -1,4 +1,5 @@
 // Our binary on a memory of its own, in which every byte outside an operand is a guard.
+// SPDX-License-Identifier: Apache-2.0
 import {expect} from 'vitest';
 import {binaryBytes} from '../../src/wasm/binary-bytes.js';
 
