@@ -245,7 +245,25 @@ withAndWithoutBinary('convolutions and pooling', () => {
   test('windows in the padding alone have no largest pixel and no average, and no window is larger than all', async () => {
     await expectSameAsCpu(() => {
       const x = tensor([2, 3, 4, 5], 1);
-      return [tf.maxPool(x, 2, 1, 3), tf.avgPool(x, 2, 1, 3), tf.maxPool(x, [1, 3], 1, 2), tf.avgPool(x, [3, 1], 2, 1)];
+      const aboveAndBelow: tf.backend_util.ExplicitPadding = [
+        [0, 0],
+        [2, 3],
+        [0, 0],
+        [0, 0],
+      ];
+      const leftAndRight: tf.backend_util.ExplicitPadding = [
+        [0, 0],
+        [0, 0],
+        [2, 0],
+        [0, 0],
+      ];
+      return [tf.maxPool, tf.avgPool].flatMap(pool => [
+        pool(x, 2, 1, 3),
+        pool(x, [1, 3], 1, 2),
+        pool(x, [3, 1], 2, 1),
+        pool(x, 2, 1, aboveAndBelow as never),
+        pool(x, 2, 1, leftAndRight as never),
+      ]);
     });
     for (const pool of [tf.maxPool, tf.avgPool]) {
       expect(() => pool(tf.zeros<tf.Rank.R4>([1, 2, 2, 1]), 4, 1, 'valid')).toThrow('is larger than the images');
