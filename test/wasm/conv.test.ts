@@ -247,7 +247,7 @@ withAndWithoutBinary('convolutions and pooling', () => {
       const x = tensor([2, 3, 4, 5], 1);
       const aboveAndBelow: tf.backend_util.ExplicitPadding = [
         [0, 0],
-        [2, 3],
+        [1, 2],
         [0, 0],
         [0, 0],
       ];
