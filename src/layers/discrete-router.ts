@@ -2,27 +2,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import {checkPositive, show, ValueError} from '../errors.js';
+import {show, ValueError} from '../errors.js';
 import {getEstimator} from '../estimators/registry.js';
 import type {Estimator} from '../estimators/types.js';
-import {hostScalar} from '../ops/host-read.js';
 import {noGradient} from '../ops/no-gradient.js';
 import {topKMask} from '../ops/top-k-mask.js';
 import {noChoice} from '../random/categorical.js';
-import type {RandomSource} from '../random/random-source.js';
-import {AuxiliaryLossQueue, injectLoss} from './auxiliary-loss.js';
 import {type DiscreteRouterArgs, type ResolvedRouterArgs, resolveRouterArgs} from './discrete-router-args.js';
 import {drawChoices} from './draw-choices.js';
-import {resolveInitializer, serializeInitializer} from './initializers.js';
-import {featureWidth, singleShape, singleTensor} from './layer-input.js';
-import {type LayerRandom, layerRandom, scopeOf} from './layer-random.js';
-import {hasNoLoss, routerLoss} from './router-loss.js';
-import {addToStatistics, statisticsSize} from './router-statistics.js';
+import {serializeInitializer} from './initializers.js';
+import {singleShape, singleTensor} from './layer-input.js';
+import {RouterCore, STREAM} from './router-core.js';
 import type {Kwargs} from './tfjs-types.js';
 import {tokenMask, withoutPadding} from './token-mask.js';
-
-/** Which stream of a step a kind of noise comes from, so that one kind does not move another. */
-const STREAM = {draw: 0, jitter: 1, load: 2};
 
 /**
  * Chooses topK of numExperts categories for each row of its input.
@@ -50,22 +42,17 @@ export class DiscreteRouter extends tfl.layers.Layer {
 
   readonly #args: ResolvedRouterArgs;
   readonly #estimate: Estimator;
-  #scope = '';
-  #random!: LayerRandom;
-  readonly #losses = new AuxiliaryLossQueue();
-  #kernel!: tfl.LayerVariable;
-  #bias: tfl.LayerVariable | undefined;
-  #temperature!: tfl.LayerVariable;
-  #step!: tfl.LayerVariable;
-  #statistics!: tfl.LayerVariable;
+  readonly #core: RouterCore;
+  #width = 0;
 
   /** Checks the arguments; weights are made when the layer is built. */
   constructor(args: DiscreteRouterArgs) {
     super(args);
     this.#args = resolveRouterArgs(args);
     this.#estimate = getEstimator(this.#args.estimator);
+    this.#core = new RouterCore('DiscreteRouter', this.#args);
     this.supportsMasking = true;
-    this.addLoss(() => this.#losses.take()); // once: a loss added in `call` would be added again each step
+    this.addLoss(() => this.#core.takeLosses()); // once: a loss added in `call` would be added again each step
   }
 
   /** E, the number of categories. */
@@ -80,52 +67,27 @@ export class DiscreteRouter extends tfl.layers.Layer {
 
   /** The temperature in force; writing it is how `AnnealTemperature` changes it. Refuses what is not positive and finite. */
   get temperature(): number {
-    return this.built ? hostScalar(this.#temperature.read()) : this.#args.temperature;
+    return this.#core.temperature;
   }
 
   set temperature(value: number) {
-    checkPositive('DiscreteRouter', 'temperature', value);
-    this.#assertBuilt('temperature');
-    tf.tidy(() => {
-      this.#temperature.write(tf.scalar(value));
-    });
+    this.#core.temperature = value;
   }
 
   /** How many training calls the layer has seen. */
   get step(): number {
-    return this.built ? hostScalar(this.#step.read()) : 0;
+    return this.#core.step;
   }
 
   /** Sums over the valid training tokens since they were last set to zero; `routerMetrics` reads them. */
   get statistics(): tfl.LayerVariable {
-    this.#assertBuilt('statistics');
-    return this.#statistics;
+    return this.#core.statistics;
   }
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
-    const width = featureWidth('DiscreteRouter', inputShape);
-    const {numExperts, useBias, kernelInitializer, temperature, seed} = this.#args;
-    const zeros = tfl.initializers.zeros();
-    const addState = (name: string, shape: number[], dtype: 'float32' | 'int32') =>
-      this.addWeight(name, shape, dtype, zeros, undefined, false);
-    this.#temperature = addState('temperature', [], 'float32');
-    this.#step = addState('step', [], 'int32');
-    this.#statistics = addState('statistics', [statisticsSize(numExperts)], 'float32');
-    this.#scope = scopeOf(this, this.#temperature);
-    this.#random = layerRandom(seed, this.#scope);
-    const kernel = resolveInitializer(
-      'DiscreteRouter',
-      'kernelInitializer',
-      kernelInitializer,
-      this.#random.childSeed(0),
+    this.#width = this.#core.build(this, inputShape, (name, shape, dtype, initializer, trainable) =>
+      this.addWeight(name, shape, dtype, initializer, undefined, trainable),
     );
-    this.#kernel = this.addWeight('kernel', [width, numExperts], 'float32', kernel);
-    if (useBias) this.#bias = this.addWeight('bias', [numExperts], 'float32', zeros);
-    // Written from the host, where an initializer may compute on the device: hostScalar reads them back.
-    tf.tidy(() => {
-      this.#temperature.write(tf.scalar(temperature));
-      this.#step.write(tf.scalar(0, 'int32'));
-    });
     this.built = true;
   }
 
@@ -133,16 +95,13 @@ export class DiscreteRouter extends tfl.layers.Layer {
     return tf.tidy(() => {
       this.invokeCallHook(inputs, kwargs);
       const input = singleTensor(inputs);
-      const [width, numExperts] = this.#kernel.shape as [number, number];
-      if (input.rank < 2 || input.shape[input.rank - 1] !== width) {
-        throw new ValueError(`DiscreteRouter: input must have shape [..., ${width}], but got ${show(input.shape)}.`);
-      }
-      const outputShape = [...input.shape.slice(0, -1), numExperts];
-      const numRows = input.size / width;
+      this.#core.checkInput(input, this.#width);
+      const outputShape = [...input.shape.slice(0, -1), this.#args.numExperts];
+      const numRows = input.size / this.#width;
       if (numRows === 0) return tf.zeros(outputShape); // wasm sums over an empty axis to whatever was in memory
       const mask = tokenMask(kwargs, input.shape);
-      const tokens = withoutPadding(tf.reshape(tf.cast(input, 'float32'), [numRows, width]), mask);
-      const choice = kwargs?.training === true ? this.#sample(tokens, mask) : this.#decide(this.#logits(tokens));
+      const tokens = withoutPadding(tf.reshape(tf.cast(input, 'float32'), [numRows, this.#width]), mask);
+      const choice = kwargs?.training === true ? this.#sample(tokens, mask) : this.#decide(this.#core.logits(tokens));
       const valid: tf.Tensor = mask === undefined ? choice : tf.mul(choice, tf.expandDims(mask, 1));
       return tf.reshape(valid, outputShape);
     });
@@ -174,13 +133,8 @@ export class DiscreteRouter extends tfl.layers.Layer {
 
   /** Frees, beside the weights, what a step that broke off may have left. */
   protected override disposeWeights(): number {
-    this.#losses.dispose();
+    this.#core.dispose();
     return super.disposeWeights();
-  }
-
-  #logits(tokens: tf.Tensor2D): tf.Tensor2D {
-    const logits = tf.matMul(tokens, this.#kernel.read() as tf.Tensor2D); // [tokens, experts]
-    return this.#bias === undefined ? (logits as tf.Tensor2D) : tf.add<tf.Tensor2D>(logits, this.#bias.read());
   }
 
   /** The choice of inference: the topK largest logits. */
@@ -190,49 +144,17 @@ export class DiscreteRouter extends tfl.layers.Layer {
 
   /** The choice of training, with its gradient, its losses and its statistics. */
   #sample(tokens: tf.Tensor2D, mask: tf.Tensor1D | undefined): tf.Tensor2D {
-    const step = this.step;
-    this.#step.write(tf.scalar(step + 1, 'int32'));
-    const random = this.#random.atStep(step);
-    const logits = this.#logits(this.#jitter(tokens, random.split(STREAM.jitter)));
-    const {topK} = this.#args;
+    const random = this.#core.nextStep();
+    const logits = this.#core.logits(this.#core.jittered(tokens, random));
     const options = {temperature: this.temperature, random: random.split(STREAM.draw)};
-    const {sample, probs, assignment} = this.#named(() => drawChoices(this.#estimate, logits, topK, options));
-    this.#statistics.write(addToStatistics(this.#statistics.read() as tf.Tensor1D, probs, assignment, mask));
-    if (hasNoLoss(this.#args)) return sample;
-    const loss = routerLoss(this.#args, {logits, probs, assignment, mask}, topK, random.split(STREAM.load));
-    if (this.#args.auxLoss === 'inject') return injectLoss(sample, loss);
-    this.#losses.push(loss);
-    return sample;
-  }
-
-  /** Multiplies the router's input, and nothing else's, by noise around 1. */
-  #jitter(tokens: tf.Tensor2D, random: RandomSource): tf.Tensor2D {
-    const {jitter} = this.#args;
-    if (jitter === 0) return tokens;
-    const factors = Float32Array.from(random.uniform(tokens.size), u => 1 + jitter * (2 * u - 1));
-    return tf.mul(tokens, tf.tensor2d(factors, tokens.shape));
+    const {sample, probs, assignment} = this.#core.named(() =>
+      drawChoices(this.#estimate, logits, this.#args.topK, options),
+    );
+    return this.#core.settle(sample, {logits, probs, assignment, mask}, random);
   }
 
   #refuseRow(row: number): never {
-    throw new ValueError(noChoice(`DiscreteRouter "${this.#scope}"`, row));
-  }
-
-  /** Says in an estimator's error which layer it was in: a model may hold many. */
-  #named<T>(fn: () => T): T {
-    try {
-      return fn();
-    } catch (error) {
-      if (error instanceof ValueError) throw new ValueError(`DiscreteRouter "${this.#scope}": ${error.message}`);
-      throw error;
-    }
-  }
-
-  #assertBuilt(field: string): void {
-    if (!this.built) {
-      throw new ValueError(
-        `DiscreteRouter: ${field} is there once the layer is built. Call it, or put it into a model, first.`,
-      );
-    }
+    throw new ValueError(noChoice(`DiscreteRouter "${this.#core.scope}"`, row));
   }
 }
 tf.serialization.registerClass(DiscreteRouter);

@@ -24,7 +24,7 @@ export interface AuxiliaryLossWeights {
 }
 
 /** What one call of a router computed, over [tokens, experts]. */
-export interface Routing {
+export interface RouterOutcome {
   /** Unnormalised log-probabilities. */
   logits: tf.Tensor2D;
   /** softmax(logits). */
@@ -44,7 +44,7 @@ export function hasNoLoss(weights: AuxiliaryLossWeights): boolean {
 /** The weighted sum of the auxiliary losses. */
 export function routerLoss(
   weights: AuxiliaryLossWeights,
-  {logits, probs, assignment, mask}: Routing,
+  {logits, probs, assignment, mask}: RouterOutcome,
   topK: number,
   random: RandomSource,
 ): tf.Scalar {

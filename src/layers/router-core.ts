@@ -1,0 +1,188 @@
+// What every routing layer keeps: the weights behind its logits, its noise, its auxiliary losses and its statistics.
+// SPDX-License-Identifier: Apache-2.0
+import * as tf from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import {checkPositive, show, ValueError} from '../errors.js';
+import {hostScalar} from '../ops/host-read.js';
+import type {RandomSource} from '../random/random-source.js';
+import {AuxiliaryLossQueue, injectLoss} from './auxiliary-loss.js';
+import {resolveInitializer} from './initializers.js';
+import {featureWidth} from './layer-input.js';
+import {type LayerRandom, layerRandom, scopeOf} from './layer-random.js';
+import type {RouterCoreArgs} from './router-core-args.js';
+import {hasNoLoss, type RouterOutcome, routerLoss} from './router-loss.js';
+import {addToStatistics, statisticsSize} from './router-statistics.js';
+
+/** Which stream of a step a kind of noise comes from, so that one kind does not move another. */
+export const STREAM = {draw: 0, jitter: 1, load: 2, order: 3};
+
+/** Makes a weight of the layer; `Layer.addWeight`, which is not public. */
+export type AddWeight = (
+  name: string,
+  shape: number[],
+  dtype: 'float32' | 'int32',
+  initializer: ReturnType<typeof tfl.initializers.zeros>,
+  trainable: boolean,
+) => tfl.LayerVariable;
+
+/**
+ * The part of a routing layer that does not depend on how it chooses. A layer makes one, builds it in its own `build`, and frees its losses
+ * in its own `dispose`; the weights are the layer's.
+ */
+export class RouterCore {
+  readonly #owner: string;
+  readonly #args: RouterCoreArgs;
+  readonly #losses = new AuxiliaryLossQueue();
+  #addWeight!: AddWeight;
+  #random!: LayerRandom;
+  #scope = '';
+  #isBuilt = false;
+  #kernel: tfl.LayerVariable | undefined;
+  #bias: tfl.LayerVariable | undefined;
+  #temperature!: tfl.LayerVariable;
+  #step!: tfl.LayerVariable;
+  #statistics!: tfl.LayerVariable;
+
+  /** @param owner The layer's class, for the error messages. */
+  constructor(owner: string, args: RouterCoreArgs) {
+    this.#owner = owner;
+    this.#args = args;
+  }
+
+  /** Where the layer stands in its model. */
+  get scope(): string {
+    return this.#scope;
+  }
+
+  /** The temperature in force. */
+  get temperature(): number {
+    return this.#isBuilt ? hostScalar(this.#temperature.read()) : this.#args.temperature;
+  }
+
+  set temperature(value: number) {
+    checkPositive(this.#owner, 'temperature', value);
+    this.#assertBuilt('temperature');
+    tf.tidy(() => {
+      this.#temperature.write(tf.scalar(value));
+    });
+  }
+
+  /** How many training calls the layer has seen. */
+  get step(): number {
+    return this.#isBuilt ? hostScalar(this.#step.read()) : 0;
+  }
+
+  /** Sums over the valid training tokens since they were last set to zero. */
+  get statistics(): tfl.LayerVariable {
+    this.#assertBuilt('statistics');
+    return this.#statistics;
+  }
+
+  /** Makes the weights; `hasKernel` says whether the logits are a product with a kernel. Returns the number of features. */
+  build(layer: tfl.layers.Layer, inputShape: tfl.Shape | tfl.Shape[], addWeight: AddWeight, hasKernel = true): number {
+    const width = featureWidth(this.#owner, inputShape);
+    const {numExperts, useBias, kernelInitializer, temperature, seed} = this.#args;
+    this.#addWeight = addWeight;
+    this.#temperature = this.addState('temperature', []);
+    this.#step = this.addState('step', [], 'int32');
+    this.#statistics = this.addState('statistics', [statisticsSize(numExperts)]);
+    this.#scope = scopeOf(layer, this.#temperature);
+    this.#random = layerRandom(seed, this.#scope);
+    if (hasKernel) this.#kernel = this.addKernel('kernel', [width, numExperts], kernelInitializer, 0);
+    if (useBias) this.#bias = addWeight('bias', [numExperts], 'float32', tfl.initializers.zeros(), true);
+    // Written from the host, where an initializer may compute on the device: hostScalar reads them back.
+    tf.tidy(() => {
+      this.#temperature.write(tf.scalar(temperature));
+      this.#step.write(tf.scalar(0, 'int32'));
+    });
+    this.#isBuilt = true;
+    return width;
+  }
+
+  /** Makes a weight of zeros that is saved and not trained. */
+  addState(name: string, shape: number[], dtype: 'float32' | 'int32' = 'float32'): tfl.LayerVariable {
+    return this.#addWeight(name, shape, dtype, tfl.initializers.zeros(), false);
+  }
+
+  /** Makes a trained weight; `stream` keeps the initial values of several apart. */
+  addKernel(
+    name: string,
+    shape: number[],
+    initializer: RouterCoreArgs['kernelInitializer'],
+    stream: number,
+  ): tfl.LayerVariable {
+    const resolved = resolveInitializer(this.#owner, 'kernelInitializer', initializer, this.#random.childSeed(stream));
+    return this.#addWeight(name, shape, 'float32', resolved, true);
+  }
+
+  /** Refuses a tensor that is not [..., features]. */
+  checkInput(input: tf.Tensor, width: number): void {
+    if (input.rank < 2 || input.shape[input.rank - 1] !== width) {
+      throw new ValueError(`${this.#owner}: input must have shape [..., ${width}], but got ${show(input.shape)}.`);
+    }
+  }
+
+  /** tokens . kernel + bias, [tokens, experts]. */
+  logits(tokens: tf.Tensor2D): tf.Tensor2D {
+    return this.withBias(tf.matMul(tokens, this.#kernel!.read() as tf.Tensor2D));
+  }
+
+  /** Adds the learned bias, where there is one. */
+  withBias(logits: tf.Tensor2D): tf.Tensor2D {
+    return this.#bias === undefined ? logits : tf.add<tf.Tensor2D>(logits, this.#bias.read());
+  }
+
+  /** The noise of this training call, which it counts. */
+  nextStep(): RandomSource {
+    const step = this.step;
+    this.#step.write(tf.scalar(step + 1, 'int32'));
+    return this.#random.atStep(step);
+  }
+
+  /** Multiplies the router's input, and nothing else's, by noise around 1. */
+  jittered(tokens: tf.Tensor2D, random: RandomSource): tf.Tensor2D {
+    const {jitter} = this.#args;
+    if (jitter === 0) return tokens;
+    const factors = Float32Array.from(random.split(STREAM.jitter).uniform(tokens.size), u => 1 + jitter * (2 * u - 1));
+    return tf.mul(tokens, tf.tensor2d(factors, tokens.shape));
+  }
+
+  /** Adds a training call to the statistics and its losses to the model's; returns `output` with the injected ones on it. */
+  settle<T extends tf.Tensor>(output: T, outcome: RouterOutcome, random: RandomSource): T {
+    const {probs, assignment, mask} = outcome;
+    this.#statistics.write(addToStatistics(this.#statistics.read() as tf.Tensor1D, probs, assignment, mask));
+    if (hasNoLoss(this.#args)) return output;
+    const loss = routerLoss(this.#args, outcome, this.#args.topK, random.split(STREAM.load));
+    if (this.#args.auxLoss === 'inject') return injectLoss(output, loss);
+    this.#losses.push(loss);
+    return output;
+  }
+
+  /** The losses of this step, once. */
+  takeLosses(): tf.Scalar {
+    return this.#losses.take();
+  }
+
+  /** Frees what a step that broke off may have left. */
+  dispose(): void {
+    this.#losses.dispose();
+  }
+
+  /** Says in an error of a router or estimator which layer it was in: a model may hold many. */
+  named<T>(fn: () => T): T {
+    try {
+      return fn();
+    } catch (error) {
+      if (error instanceof ValueError) throw new ValueError(`${this.#owner} "${this.#scope}": ${error.message}`);
+      throw error;
+    }
+  }
+
+  #assertBuilt(field: string): void {
+    if (!this.#isBuilt) {
+      throw new ValueError(
+        `${this.#owner}: ${field} is there once the layer is built. Call it, or put it into a model, first.`,
+      );
+    }
+  }
+}
