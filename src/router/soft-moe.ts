@@ -64,22 +64,27 @@ export function softMoEWeights(
   const shape: [number, number, number] = [batch, length, slots];
   if (batch * length === 0) return {dispatch: tf.zeros(shape), combine: tf.zeros(shape)};
 
-  return tf.tidy((): SoftMoEWeights => {
+  return tf.tidy(() => {
     const isReal = mask && noGradient(() => tf.expandDims(tf.notEqual(tf.cast(mask, 'float32'), 0), 2)); // [B, S, 1]
     const cleaned = isReal ? tf.where(isReal, tokens, tf.zerosLike(tokens)) : tokens;
     const rows = tf.reshape(normalize(cleaned, 2), [batch * length, features]);
     const directions = tf.mul(scale, normalize(phi, 0)) as tf.Tensor2D;
     const logits = tf.reshape(tf.matMul(rows, directions), shape) as tf.Tensor3D; // [B, S, E P]
-    if (!isReal) return {dispatch: softmaxOverSequence(logits), combine: tf.softmax(logits)};
-
-    // No logit is below -|scale|, so that the padding is out of any slot whatever the scale.
-    const excluded = noGradient(() => tf.sub(-BELOW, tf.abs(scale)));
-    const kept = noGradient(() => tf.cast(isReal, 'float32'));
-    return {
-      dispatch: tf.mul(softmaxOverSequence(tf.where(isReal, logits, excluded) as tf.Tensor3D), kept),
-      combine: tf.mul(tf.softmax(logits), kept),
-    };
+    let dispatch = softmaxOverSequence(isReal ? belowAll(logits, isReal, scale) : logits);
+    let combine = tf.softmax(logits);
+    if (isReal) {
+      const kept = noGradient(() => tf.cast(isReal, 'float32'));
+      dispatch = tf.mul(dispatch, kept);
+      combine = tf.mul(combine, kept);
+    }
+    return {dispatch, combine};
   });
+}
+
+/** Puts the padding's logits so far below the real ones, which lie within +-scale, that its share is 0. */
+function belowAll(logits: tf.Tensor3D, isReal: tf.Tensor, scale: tf.Scalar): tf.Tensor3D {
+  const excluded = noGradient(() => tf.sub(-BELOW, tf.abs(scale)));
+  return tf.where(isReal, logits, excluded) as tf.Tensor3D;
 }
 
 function normalize<T extends tf.Tensor>(x: T, axis: number): T {
