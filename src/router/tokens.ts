@@ -21,6 +21,10 @@ export interface Tokens {
   rows(x: tf.Tensor): tf.Tensor2D;
   /** The mean over the real tokens, [tokens, n] -> [n]; zeros where there are none. */
   mean(rows: tf.Tensor2D): tf.Tensor1D;
+  /** The mean over the real tokens of each sequence of `length`, [tokens, n] -> [sequences, n]; zeros where there are none. */
+  meanOfEach(rows: tf.Tensor2D, length: number): tf.Tensor2D;
+  /** The mean over the sequences that have real tokens, [sequences] -> []; 0 where there are none. */
+  overSequences(values: tf.Tensor1D, length: number): tf.Scalar;
 }
 
 /**
@@ -30,8 +34,7 @@ export interface Tokens {
  * @param field The name of its first tensor.
  * @param x That tensor, [..., experts].
  * @param mask The option of the same name.
- * @param loss Computes the scalar. It is not called for a batch of zero rows, whose loss is 0: on wasm a reduction over
- *   an empty axis returns what the memory held before.
+ * @param loss Computes the scalar. It is not called for a batch of zero rows, whose loss is 0.
  */
 export function lossOverTokens(
   owner: string,
@@ -40,6 +43,19 @@ export function lossOverTokens(
   mask: tf.Tensor | undefined,
   loss: (tokens: Tokens) => tf.Tensor,
 ): tf.Scalar {
+  return tf.tidy(() => {
+    const tokens = tokensOf(owner, field, x, mask);
+    return (tokens === undefined ? tf.scalar(0) : loss(tokens)) as tf.Scalar;
+  });
+}
+
+/**
+ * Checks a batch, as `lossOverTokens` does. Call it inside a tidy.
+ *
+ * @returns The tokens, or undefined for a batch of zero rows: on wasm a reduction over an empty axis returns what the
+ *   memory held before.
+ */
+export function tokensOf(owner: string, field: string, x: tf.Tensor, mask: tf.Tensor | undefined): Tokens | undefined {
   const leading = x.shape.slice(0, -1);
   const numExperts = x.shape[x.rank - 1] ?? 0;
   if (numExperts === 0) {
@@ -49,8 +65,8 @@ export function lossOverTokens(
   }
   if (mask) checkShape(owner, 'mask', mask.shape, leading, `of the tokens in ${field}`);
   const numTokens = tf.util.sizeFromShape(leading);
-  if (numTokens === 0) return tf.scalar(0);
-  return tf.tidy(() => loss(mask ? masked(numTokens, numExperts, mask) : unmasked(numTokens, numExperts)) as tf.Scalar);
+  if (numTokens === 0) return undefined;
+  return mask ? masked(numTokens, numExperts, mask) : unmasked(numTokens, numExperts);
 }
 
 function unmasked(numTokens: number, numExperts: number): Tokens {
@@ -58,11 +74,13 @@ function unmasked(numTokens: number, numExperts: number): Tokens {
     numExperts,
     rows: x => tf.reshape(x, [numTokens, numExperts]),
     mean: rows => tf.mean(rows, 0),
+    meanOfEach: (rows, length) => tf.mean(inSequences(rows, length), 1),
+    overSequences: values => tf.mean(values),
   };
 }
 
 function masked(numTokens: number, numExperts: number, mask: tf.Tensor): Tokens {
-  const weights = noGradient(() => {
+  const weights: tf.Tensor2D = noGradient(() => {
     const isReal = tf.notEqual(tf.cast(mask, 'float32'), 0);
     return tf.cast(tf.reshape(isReal, [numTokens, 1]), 'float32');
   });
@@ -73,5 +91,18 @@ function masked(numTokens: number, numExperts: number, mask: tf.Tensor): Tokens 
     // A product with the weights would let NaN and infinities in padded rows through.
     rows: x => tf.where(isReal, tf.reshape(x, [numTokens, numExperts]), tf.zeros([numTokens, numExperts])),
     mean: rows => tf.div(tf.sum(tf.mul(rows, weights), 0), count),
+    meanOfEach: (rows, length) => {
+      const counts = noGradient(() => tf.maximum(1, tf.sum(inSequences(weights, length), 1))); // [sequences, 1]
+      return tf.div(tf.sum(inSequences(tf.mul(rows, weights), length), 1), counts);
+    },
+    overSequences: (values, length) => {
+      const numReal = noGradient(() => tf.maximum(1, tf.sum(tf.max(inSequences(weights, length), 1))));
+      return tf.div(tf.sum(values), numReal);
+    },
   };
+}
+
+/** [tokens, n] -> [sequences, tokens of one, n]. */
+export function inSequences(rows: tf.Tensor2D, length: number): tf.Tensor3D {
+  return tf.reshape(rows, [rows.shape[0] / length, length, rows.shape[1]]);
 }
