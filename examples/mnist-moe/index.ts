@@ -1,22 +1,21 @@
 // The program mnist-moe: trains a residual Mixture-of-Experts to read handwritten digits.
 // SPDX-License-Identifier: Apache-2.0
-import {existsSync} from 'node:fs';
 import {join} from 'node:path';
-import {setImmediate} from 'node:timers/promises';
-import * as tfl from '@tensorflow/tfjs-layers';
 import {Command, Option} from 'commander';
 import {ESTIMATOR_ALIASES, ESTIMATORS, type EstimatorAlias, type EstimatorName} from 'tfjs-moe/estimators';
 import 'tfjs-moe/layers'; // registers the layers, so that a saved model can be loaded
-import {type BackendName, fileSystem, ValueError} from 'tfjs-moe/node';
+import {type BackendName, fileSystem} from 'tfjs-moe/node';
 import {loadMnist, type Mnist} from '../data/mnist.js';
 import {startBackend} from '../shared/backend.js';
 import {saveChart} from '../shared/charts.js';
-import {checkSameSettings, loadCheckpoint, type SavedCheckpoint} from '../shared/checkpoint.js';
-import {type Interrupt, listenForInterrupt} from '../shared/interrupt.js';
+import {checkSameSettings, type SavedCheckpoint} from '../shared/checkpoint.js';
+import type {Interrupt} from '../shared/interrupt.js';
 import {addCommonOptions, type CommonOptions, finiteNumber, givenOptions, wholeNumber} from '../shared/options.js';
-import {checkOutput, clearOutput, clearStaged, lockOutput, RUN_FILES} from '../shared/output-folder.js';
+import {RUN_FILES} from '../shared/output-folder.js';
 import {startProgress} from '../shared/progress.js';
-import {loadJson, saveJson, saveJsonLines} from '../shared/results.js';
+import {saveJson, saveJsonLines} from '../shared/results.js';
+import {loadRunModel, savedSettings} from '../shared/saved-run.js';
+import {describeCommand, runTraining, secondsHere} from '../shared/training-program.js';
 import {runChart} from './chart.js';
 import {describeAccuracy, describeExperts, evaluate} from './evaluate.js';
 import {createModel, withParts} from './model.js';
@@ -35,7 +34,6 @@ interface Options extends CommonOptions {
   dataDir?: string;
   download?: true;
   limit?: number;
-  evaluate?: string;
 }
 
 const EXAMPLES = `
@@ -81,12 +79,6 @@ export function createCommand(): Command {
     .option('--download', 'fetch the MNIST files')
     .option('--limit <n>', 'use only this many training digits', wholeNumber(1));
   return addCommonOptions(command, {output: `runs/${PROGRAM}`})
-    .addOption(
-      new Option('--evaluate <folder>', 'measure the model of a finished run instead of training').conflicts([
-        'resume',
-        'overwrite',
-      ]),
-    )
     .addHelpText('after', EXAMPLES)
     .action(async (options: Options) => {
       if (options.evaluate !== undefined) await evaluateSaved(options.evaluate, options);
@@ -95,36 +87,23 @@ export function createCommand(): Command {
 }
 
 async function trainAndReport(options: Options, command: Command): Promise<void> {
-  const {output, resume, overwrite} = options;
-  checkOutput(output, {resume, overwrite});
-  const interrupt = listenForInterrupt(() => {
-    // On a terminal it would break into the bar, and the next line that is printed says that the run is saved.
-    if (!process.stdout.isTTY) console.log('Stopping after this step; once more to leave at once.');
+  const {output} = options;
+  await runTraining<RunState>(options, {
+    name: PROGRAM,
+    async prepare(checkpoint) {
+      const {run, data} = await prepare(options, command, checkpoint);
+      return {
+        get step() {
+          return run.state.step;
+        },
+        get isComplete() {
+          return isComplete(run, data);
+        },
+        train: interrupt => trainInto(output, run, data, interrupt),
+        report: () => report(output, run, data),
+      };
+    },
   });
-  const unlock = await lockOutput(output);
-  try {
-    const checkpointPath = join(output, RUN_FILES.checkpoint);
-    const checkpoint = resume ? await loadCheckpoint<RunState>(checkpointPath, PROGRAM) : undefined;
-    const {run, data} = await prepare(options, command, checkpoint);
-    await setImmediate(); // a signal that came while the network was built arrives here
-    if (interrupt.exitCode !== undefined) {
-      console.log(`Stopped before the first step; ${output} is as it was.`);
-      process.exitCode = interrupt.exitCode;
-      return;
-    }
-    if (!checkpoint) await clearOutput(output);
-    await trainInto(output, run, data, interrupt);
-    if (interrupt.exitCode !== undefined && !isComplete(run, data)) {
-      console.log(`Saved after step ${run.state.step} in ${output}. Go on with --resume.`);
-      process.exitCode = interrupt.exitCode;
-      return;
-    }
-    await report(output, run, data);
-    await clearStaged(output);
-  } finally {
-    unlock();
-    interrupt.dispose();
-  }
 }
 
 /** Loads the digits, starts the backend and builds the network, or takes all of them up from a checkpoint. */
@@ -209,17 +188,6 @@ async function trainInto(output: string, run: Run, data: Mnist, interrupt: Inter
   if (!isComplete(run, data)) await save();
 }
 
-/** The command as it would be typed again, whatever started the process. */
-function describeCommand(): string {
-  const quote = (word: string) => (/^[\w./:=@%+-]+$/.test(word) ? word : JSON.stringify(word));
-  return ['tfjs-moe', ...process.argv.slice(2).map(quote)].join(' ');
-}
-
-/** How long this process has run, start-up included. */
-function secondsHere(): number {
-  return performance.now() / 1000;
-}
-
 /** Measures the trained network, prints what was found and writes the results; `result.json` comes last and says that the run is finished. */
 async function report(output: string, {settings, network, state}: Run, data: Mnist): Promise<void> {
   const found = await evaluate(network, data.test);
@@ -257,12 +225,8 @@ async function report(output: string, {settings, network, state}: Run, data: Mni
 
 /** Measures the model of a finished run on the digits that it was not trained on. */
 async function evaluateSaved(folder: string, options: Options): Promise<void> {
-  const resultPath = join(folder, RUN_FILES.result);
   // The run says which digits it had; a folder with a model alone is measured on those that the options name.
-  const saved = existsSync(resultPath) ? ((await loadJson(resultPath))?.settings as Settings | undefined) : undefined;
-  if (existsSync(resultPath) && typeof saved?.data !== 'string') {
-    throw new ValueError(`--evaluate: ${resultPath} is not of a run of ${PROGRAM}.`);
-  }
+  const saved = await savedSettings<Settings>(folder, PROGRAM);
   const chosen = options.dataDir !== undefined || options.download || !saved ? options : toOptions(saved);
   const data = await loadMnist({
     dataDir: chosen.dataDir,
@@ -272,8 +236,7 @@ async function evaluateSaved(folder: string, options: Options): Promise<void> {
   });
   console.log(data.source);
   await startBackend(options);
-  const modelFolder = existsSync(join(folder, RUN_FILES.model)) ? join(folder, RUN_FILES.model) : folder;
-  const network = withParts(await tfl.loadLayersModel(fileSystem(modelFolder)));
+  const network = withParts(await loadRunModel(folder));
   const found = await evaluate(network, data.test);
   console.log(`\nWhich expert takes which digit:\n${describeExperts(found)}\n`);
   console.log(describeAccuracy(found));

@@ -2,16 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import {setImmediate} from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
-import type * as tfl from '@tensorflow/tfjs-layers';
 import {seeded} from 'tfjs-moe/estimators';
 import {resetRouterMetrics, routerMetrics} from 'tfjs-moe/layers';
 import {ValueError} from 'tfjs-moe/node';
 import {CLASSES, type DigitSet, PIXELS} from '../data/mnist.js';
-import {adamTensors, restoreAdam} from '../shared/adam-state.js';
-import {type NamedTensor, type SavedCheckpoint, saveCheckpoint} from '../shared/checkpoint.js';
+import {type SavedCheckpoint, saveCheckpoint} from '../shared/checkpoint.js';
 import type {Interrupt} from '../shared/interrupt.js';
+import {halfCosine} from '../shared/learning-rate.js';
 import {permutation} from '../shared/permutation.js';
 import {type Progress, sparkline} from '../shared/progress.js';
+import {learnerTensors, restoreLearner, trainableVariables} from '../shared/run-tensors.js';
 import {type DigitModel, toInput} from './model.js';
 import {PROGRAM, type Settings} from './settings.js';
 
@@ -133,7 +133,7 @@ export async function train(
 
 /** The rate falls along half a cosine from its first value to 0. */
 export function learningRateAt({learningRate}: Settings, shareDone: number): number {
-  return (learningRate * (1 + Math.cos(Math.PI * shareDone))) / 2;
+  return learningRate * halfCosine(shareDone);
 }
 
 async function trainStep(run: Run, digits: DigitSet, picked: Uint32Array, shareDone: number): Promise<void> {
@@ -144,7 +144,7 @@ async function trainStep(run: Run, digits: DigitSet, picked: Uint32Array, shareD
     const input = toInput(pickRows(digits.images, PIXELS, picked), picked.length);
     const labels = pickRows(digits.labels, 1, picked);
     let kept: tf.Tensor1D | undefined;
-    const trainable = variables(network.model);
+    const trainable = trainableVariables(network.model);
     const {grads} = tf.variableGrads(() => {
       const logits = network.model.apply(input, {training: true}) as tf.Tensor2D;
       const loss: tf.Scalar = tf.losses.softmaxCrossEntropy(oneHotLabels(labels), logits);
@@ -198,9 +198,7 @@ function describeEpoch({epoch, loss, accuracy, load, seconds}: EpochRecord, epoc
 
 /** Writes everything that the run needs to go on. */
 export async function saveRun(path: string, {settings, network, optimizer, state}: Run): Promise<void> {
-  const weights = network.model.weights.map((weight, i) => ({name: `model/${i}`, tensor: tf.clone(weight.read())}));
-  const moments = (await adamTensors(optimizer)).map(({name, tensor}) => ({name: `adam/${name}`, tensor}));
-  const tensors = [...weights, ...moments];
+  const tensors = await learnerTensors({model: network.model, optimizer});
   await saveCheckpoint<RunState>(path, {program: PROGRAM, settings: {...settings}, state, tensors});
   tf.dispose(tensors.map(({tensor}) => tensor));
 }
@@ -212,16 +210,8 @@ export async function resumeRun(
   {state, decodeTensors}: SavedCheckpoint<RunState>,
 ): Promise<Run> {
   const run = startRun(settings, network);
-  const tensors = decodeTensors();
-  const named = (prefix: string): NamedTensor[] => tensors.filter(({name}) => name.startsWith(prefix));
-  network.model.setWeights(named('model/').map(({tensor}) => tensor));
-  await restoreAdam(run.optimizer, named('adam/'));
-  tf.dispose(tensors.map(({tensor}) => tensor));
+  await restoreLearner({model: network.model, optimizer: run.optimizer}, decodeTensors());
   return {...run, state};
-}
-
-function variables(model: tfl.LayersModel): tf.Variable[] {
-  return model.trainableWeights.map(weight => weight.read() as tf.Variable);
 }
 
 function oneHotLabels(labels: Uint8Array): tf.Tensor2D {

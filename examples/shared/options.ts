@@ -10,6 +10,7 @@ export interface CommonOptions extends BackendOptions {
   output: string;
   resume?: true;
   overwrite?: true;
+  evaluate?: string;
 }
 
 /** Adds the options of every program to a command. */
@@ -21,7 +22,13 @@ export function addCommonOptions(command: Command, defaults: {output: string}): 
     .option('--no-training-kernels', 'leave the kernels of the backend wasm as tfjs has them: slower, for comparison')
     .option('--output <folder>', 'where the results go', defaults.output)
     .addOption(new Option('--resume', 'go on with the run in the output folder').conflicts('overwrite'))
-    .option('--overwrite', 'replace the run in the output folder');
+    .option('--overwrite', 'replace the run in the output folder')
+    .addOption(
+      new Option('--evaluate <folder>', 'measure the model of a finished run instead of training').conflicts([
+        'resume',
+        'overwrite',
+      ]),
+    );
 }
 
 /** Reads an option as a whole number of at least `minimum`. */

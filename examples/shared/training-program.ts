@@ -1,0 +1,73 @@
+// What every training program does around its loop: folder, lock, signals, checkpoint, report.
+// SPDX-License-Identifier: Apache-2.0
+import {join} from 'node:path';
+import {setImmediate} from 'node:timers/promises';
+import {loadCheckpoint, type SavedCheckpoint} from './checkpoint.js';
+import {type Interrupt, listenForInterrupt} from './interrupt.js';
+import type {CommonOptions} from './options.js';
+import {checkOutput, clearOutput, clearStaged, lockOutput, RUN_FILES} from './output-folder.js';
+
+/** The part of a training program that is its own. */
+export interface TrainingProgram<State extends object> {
+  name: string;
+  /** Makes everything ready for the first step, or for the next one of a checkpoint. */
+  prepare(checkpoint: SavedCheckpoint<State> | undefined): Promise<PreparedRun>;
+}
+
+/** A run that is ready to go. */
+export interface PreparedRun {
+  /** Steps done so far. */
+  readonly step: number;
+  /** Whether no step is left. */
+  readonly isComplete: boolean;
+  /** Trains until the run is complete or a signal has come, and saves it. */
+  train(interrupt: Interrupt): Promise<void>;
+  /** Measures and prints what was learned, and writes the results; `result.json` last, which says that the run is finished. */
+  report(): Promise<void>;
+}
+
+/** Trains in the output folder and reports; a signal saves the run, and the exit code says so. */
+export async function runTraining<State extends object>(
+  {output, resume, overwrite}: CommonOptions,
+  {name, prepare}: TrainingProgram<State>,
+): Promise<void> {
+  checkOutput(output, {resume, overwrite});
+  const interrupt = listenForInterrupt(() => {
+    // On a terminal it would break into the bar, and the next line that is printed says that the run is saved.
+    if (!process.stdout.isTTY) console.log('Stopping after this step; once more to leave at once.');
+  });
+  const unlock = await lockOutput(output);
+  try {
+    const checkpoint = resume ? await loadCheckpoint<State>(join(output, RUN_FILES.checkpoint), name) : undefined;
+    const run = await prepare(checkpoint);
+    await setImmediate(); // a signal that came while the network was built arrives here
+    if (interrupt.exitCode !== undefined) {
+      console.log(`Stopped before the first step; ${output} is as it was.`);
+      process.exitCode = interrupt.exitCode;
+      return;
+    }
+    if (!checkpoint) await clearOutput(output);
+    await run.train(interrupt);
+    if (interrupt.exitCode !== undefined && !run.isComplete) {
+      console.log(`Saved after step ${run.step} in ${output}. Go on with --resume.`);
+      process.exitCode = interrupt.exitCode;
+      return;
+    }
+    await run.report();
+    await clearStaged(output);
+  } finally {
+    unlock();
+    interrupt.dispose();
+  }
+}
+
+/** The command as it would be typed again, whatever started the process. */
+export function describeCommand(): string {
+  const quote = (word: string) => (/^[\w./:=@%+-]+$/.test(word) ? word : JSON.stringify(word));
+  return ['tfjs-moe', ...process.argv.slice(2).map(quote)].join(' ');
+}
+
+/** How long this process has run in seconds, start-up included. */
+export function secondsHere(): number {
+  return performance.now() / 1000;
+}
