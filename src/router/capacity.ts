@@ -24,7 +24,7 @@ const DUST = 1e-12;
  *
  * Other programs, with T = 100, E = 8, K = 2 and a factor of 1.25, where this gives 32: V-MoE, Megatron, Tutel and DeepSpeed's top-k count
  * K as well and give 32 (V-MoE rounds up to a multiple of 4); MegaBlocks and FastMoE round down, 31. Those that do not count K are
- * matched by leaving `topK` at 1, or by a factor divided by K, which gives 16 here: flaxformer, T5X and TensorFlow Model Garden round
+ * matched by leaving `topK` at 1, or by a factor divided by K, which gives 16 here: flaxformer and TensorFlow Model Garden round
  * to the nearest (16), DeepSpeed's top-1 up (16), praxis down and then up to a multiple of 4 (16); Switch, keras-io, Hugging Face and Mesh
  * TensorFlow round down (15). A minimum of 4 is the default of flaxformer, DeepSpeed and Mesh TensorFlow; here it is asked for.
  *
@@ -43,7 +43,8 @@ export function expertCapacity(
   const owner = 'expertCapacity';
   checkCount(owner, 'numTokens', numTokens, 0);
   checkCount(owner, 'numExperts', numExperts, 1);
-  checkCount(owner, 'topK', topK, 1, numExperts);
+  checkCount(owner, 'topK', topK, 1);
+  if (topK > numExperts) throw new ValueError(`${owner}: topK (=${topK}) must not exceed numExperts (=${numExperts}).`);
   checkRange(owner, 'capacityFactor', capacityFactor, 0);
   checkCount(owner, 'minCapacity', minCapacity, 0);
   const places = (capacityFactor * topK * numTokens) / numExperts;

@@ -92,7 +92,7 @@ describe('expertCapacity', () => {
       'expertCapacity: numExperts must be a whole number of at least 1, but got 0.',
     );
     expect(() => expertCapacity(1, 4, {capacityFactor, topK: 5})).toThrow(
-      'expertCapacity: topK must be a whole number from 1 to 4, but got 5.',
+      'expertCapacity: topK (=5) must not exceed numExperts (=4).',
     );
     expect(() => expertCapacity(1, 4, {capacityFactor, minCapacity: 0.5})).toThrow(
       'expertCapacity: minCapacity must be a whole number of at least 0, but got 0.5.',
