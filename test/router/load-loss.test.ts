@@ -2,8 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import {loadLoss} from 'tfjs-moe/router';
 import {expect, test} from 'vitest';
 import {eachBackend} from '../support/each-backend.js';
-import {expectClose} from '../support/expect-close.js';
-import {centralDifference, randomLogits, slowLoad} from './reference.js';
+import {expectClose, list} from '../support/expect-close.js';
+import {centralDifference, normal, randomLogits, slowLoad, slowVariation} from './reference.js';
 
 /** tf.erf is a polynomial good to 1.5e-7, and the squares of sums of it are divided by a mean of about one third. */
 const ERF = 3e-6;
@@ -28,6 +28,21 @@ eachBackend('loadLoss', () => {
     // .48573864536489236.
     const loss = loadLoss(tf.tensor2d(VMOE_LOGITS), tf.tensor2d(vmoeNoisy), {topK: 2, noiseStd: 0.1});
     expectClose(loss, [0.4857386], ERF);
+  });
+
+  test('is the form of V-MoE and not that of Shazeer, whose threshold leaves the expert itself out', () => {
+    // An expert among the two largest is held against the third, the others against the second: sums over tokens of Phi
+    // (3, 1.53075, 1.33176), mean 1.95417, variance .55348: .144936.
+    const sums = [0, 1, 2].map(e =>
+      VMOE_LOGITS.reduce((sum, row, t) => {
+        const others = vmoeNoisy[t]!.filter((_, other) => other !== e).sort((a, b) => b - a);
+        return sum + normal((row[e]! - others[1]!) / 0.1);
+      }, 0),
+    );
+    expectClose(sums, [3, 1.53075, 1.33176], 6e-6);
+    expectClose([slowVariation(sums)], [0.144936], 1e-6);
+    const own = list(loadLoss(tf.tensor2d(VMOE_LOGITS), tf.tensor2d(vmoeNoisy), {topK: 2, noiseStd: 0.1}))[0]!;
+    expect(own - slowVariation(sums)).toBeGreaterThan(0.3);
   });
 
   test.each([1, 2, 4])('has the value and the gradient of a loop in float64 for %i experts a token', topK => {

@@ -183,6 +183,18 @@ eachBackend('the load-balancing loss under running counts', () => {
     expect(Math.abs(weightedLocal - together)).toBeGreaterThan(1e-3);
   });
 
+  test('of the micro-batches has the gradient of that of the batch made of them, at the same strength', () => {
+    // https://github.com/NVIDIA/Megatron-LM/issues/3672: there the gradient under global counts was smaller by the number of batches.
+    const chosen = chosenOf(batches.flat());
+    const counts = addCounts(zeros(4), {kHot: chosen});
+    const whole = tf.grad(x => loadBalancingLoss(tf.softmax(x), chosen))(tf.tensor2d(batches.flat()));
+    const parts = batches.map(rows => {
+      const loss = (x: tf.Tensor) => loadBalancingLoss(tf.softmax(x), chosenOf(rows), {counts});
+      return tf.mul(rows.length / numTokens, tf.grad(loss)(tf.tensor2d(rows)));
+    });
+    expectClose(tf.concat(parts), list(whole), ROUNDING);
+  });
+
   test('takes the shares of all tokens so far and the probabilities of the current ones', () => {
     // GRIN (arXiv 2409.12136, 3.3): f of the accumulated counts, P of the batch at hand.
     let counts = zeros(4);
