@@ -17,8 +17,22 @@ export interface RouterOptions {
   mask?: tf.Tensor1D;
 }
 
-/** Where the tokens want to go. The caller owns the tensors. */
-export interface Routing {
+/** What a layer tells its router beyond the options that every router takes. */
+export interface RouterContext extends RouterOptions {
+  /** float32 [T, D]: the tokens behind the logits. */
+  tokens?: tf.Tensor2D;
+  /** float32 [E]: what is added to the scores where the experts are chosen, and only there. */
+  bias?: tf.Tensor1D;
+  /** float32 [T, E]: from which a router that learns its noise has the noise's deviation. */
+  noiseLogits?: tf.Tensor2D;
+  /** Dimensionless, of a router that has one. */
+  temperature?: number;
+  /** C, how many tokens an expert may take, for routers whose experts choose. */
+  capacity?: number;
+}
+
+/** Where the tokens want to go. The caller owns the tensors. (A type and no interface, so that `tf.tidy` takes it.) */
+export type Routing = {
   /** int32 [T, K]: the expert of each choice, the first choice first; -1 where there is none. No gradient. */
   indices: tf.Tensor2D;
   /** float32 [T, K]: what the chosen expert's output is multiplied with, 0 where there is none. Carries the router's gradient. */
@@ -35,13 +49,15 @@ export interface Routing {
    * asks for the outputs of all experts, or for a substitute of them; it changes the gradient alone and never the output.
    */
   unchosen?: tf.Tensor2D;
-}
+  /** Which choices have a place, from routers whose experts choose; where it is absent, `assign` decides. */
+  assignment?: Assignment;
+};
 
 /** A router by tokens' choice: logits [T, E] to a routing. */
-export type Router = (logits: tf.Tensor2D, options?: RouterOptions) => Routing;
+export type Router = (logits: tf.Tensor2D, options?: RouterContext) => Routing;
 
 /** Which choices have a place, and where. The caller owns the tensors. */
-export interface Assignment {
+export type Assignment = {
   /** E. */
   numExperts: number;
   /** C: no position is C or more. On backends that keep tensors on the host a dropless assignment has the largest expert's number of tokens. */
@@ -50,4 +66,4 @@ export interface Assignment {
   experts: tf.Tensor2D;
   /** int32 [T, K]: the place of each choice among its expert's, from 0 on without gaps; -1 where `experts` is. */
   positions: tf.Tensor2D;
-}
+};
