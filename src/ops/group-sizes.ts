@@ -17,18 +17,41 @@ export function checkGroupSizes(owner: string, groupSizes: ArrayLike<number>, ro
   }
 }
 
-/** Refuses anything but a [rows, K], b [groups, K, N] (or [groups, N, K] where transposed) and sizes of these groups that sum to the rows. */
+/** Refuses anything but one tensor of a shape for each group; a null stands for any length, the same in all. */
+export function checkOneAGroup(
+  owner: string,
+  field: string,
+  tensors: readonly tf.TensorInfo[],
+  groupSizes: ArrayLike<number>,
+  expected: readonly (number | null)[],
+  meaning: string,
+): void {
+  const E = groupSizes.length;
+  if (E === 0 || tensors.length !== E) {
+    throw new ValueError(
+      `${owner}: ${field} must be a list of one tensor for each of the groups, 1 or more, but got ${tensors.length} for ${E}.`,
+    );
+  }
+  tensors.forEach(({shape}, e) => {
+    checkShape(owner, `${field}[${e}]`, shape, e === 0 ? expected : tensors[0]!.shape, meaning);
+  });
+}
+
+/**
+ * Refuses anything but a [rows, K], b [groups, K, N] (or [groups, N, K] where transposed) or a list of its matrices, and sizes of these
+ * groups that sum to the rows.
+ */
 export function checkGroups(
   owner: string,
   a: tf.TensorInfo,
-  b: tf.TensorInfo,
+  b: tf.TensorInfo | readonly tf.TensorInfo[],
   groupSizes: ArrayLike<number>,
   transposeB = false,
 ): void {
   checkShape(owner, 'a', a.shape, [null, null], '[rows, inner]');
   const [rows, K] = a.shape as [number, number];
-  const E = groupSizes.length;
-  if (transposeB) checkShape(owner, 'b', b.shape, [E, null, K], '[groups, columns, inner]');
-  else checkShape(owner, 'b', b.shape, [E, K, null], '[groups, inner, columns]');
+  const [sides, meaning] = transposeB ? [[null, K], 'columns, inner'] : [[K, null], 'inner, columns'];
+  if ('shape' in b) checkShape(owner, 'b', b.shape, [groupSizes.length, ...sides], `[groups, ${meaning}]`);
+  else checkOneAGroup(owner, 'b', b, groupSizes, sides, `[${meaning}]`);
   checkGroupSizes(owner, groupSizes, rows);
 }

@@ -29,6 +29,7 @@ import {reinmaxGradientKernel, relativeRowsKernel, softmaxGradientKernel} from '
 import {batchMatMulWith} from './products/batch-mat-mul.js';
 import {einsumKernel} from './products/einsum.js';
 import {fusedMatMulWith} from './products/fused-mat-mul.js';
+import {groupedFinishGradKernel} from './products/grouped-finish-grad.js';
 import {groupedMatMulGradBKernel, groupedMatMulKernel} from './products/grouped-mat-mul.js';
 import type {SafeRightOperand} from './products/right-operands.js';
 
@@ -92,6 +93,7 @@ export const SUPPLEMENTS: Record<string, tf.KernelFunc> = {
 export const FUSED: Record<string, tf.KernelFunc> = {
   AdamUpdate: adamUpdateKernel,
   CategoricalSample: categoricalSampleKernel,
+  GroupedFinishGrad: groupedFinishGradKernel,
   GroupedMatMul: groupedMatMulKernel,
   GroupedMatMulGradB: groupedMatMulGradBKernel,
   GumbelNoise: gumbelNoiseKernel,

@@ -30,6 +30,7 @@ interface Exports {
   relativeRows: Splittable;
   sampleCategories(probs: number, uniforms: number, sample: number, rows: number, columns: number): number;
   softmaxGradient: Splittable;
+  groupedFinishGradient: Splittable;
   groupedMatMul: Splittable;
   groupedMatMulGradB: Splittable;
   matMul: Splittable;

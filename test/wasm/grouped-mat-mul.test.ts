@@ -23,33 +23,37 @@ function rowsOfGroups(x: Float32Array, width: number, sizes: number[]): Float32A
   });
 }
 
-/** Compares the product and both gradients with those of the loop, whose numbers are exact. */
+/** Compares the product and both gradients with those of the loop, whose numbers are exact, for matrices in one tensor and in a list. */
 async function expectAsLoop(sizes: number[], K: number, N: number, seed: number): Promise<void> {
   const rows = sizes.reduce((sum, size) => sum + size, 0);
   const a = exactTensor([rows, K], seed) as tf.Tensor2D;
   const b = exactTensor([sizes.length, K, N], seed + 1) as tf.Tensor3D;
   const dy = exactTensor([rows, N], seed + 2);
-  const value = groupedMatMul(a, b, sizes);
-  const [da, db] = tf.grads((x, w) => groupedMatMul(x as tf.Tensor2D, w as tf.Tensor3D, sizes))([a, b], dy) as [
-    tf.Tensor,
-    tf.Tensor,
-  ];
-  expect([value.shape, da.shape, db.shape]).toEqual([[rows, N], a.shape, b.shape]);
-
   const [valuesA, valuesB, valuesDy] = (await Promise.all([a.data(), b.data(), dy.data()])) as Float32Array[];
   const groupsA = rowsOfGroups(valuesA!, K, sizes);
   const groupsDy = rowsOfGroups(valuesDy!, N, sizes);
   const matrices = sizes.map((_, e) => valuesB!.subarray(e * K * N, (e + 1) * K * N));
   // y = a b, da = dy b' and db = a' dy, group by group.
-  expect([...(await value.data())]).toEqual(
-    sizes.flatMap((size, e) => slowProduct(groupsA[e]!, matrices[e]!, [size, K, N])),
-  );
-  expect([...(await da.data())]).toEqual(
-    sizes.flatMap((size, e) => slowProduct(groupsDy[e]!, matrices[e]!, [size, N, K], false, true)),
-  );
-  expect([...(await db.data())]).toEqual(
-    sizes.flatMap((size, e) => slowProduct(groupsA[e]!, groupsDy[e]!, [K, size, N], true, false)),
-  );
+  const expected = [
+    sizes.map((size, e) => slowProduct(groupsA[e]!, matrices[e]!, [size, K, N])),
+    sizes.map((size, e) => slowProduct(groupsDy[e]!, matrices[e]!, [size, N, K], false, true)),
+    sizes.map((size, e) => slowProduct(groupsA[e]!, groupsDy[e]!, [K, size, N], true, false)),
+  ].map(parts => parts.flat());
+
+  const list = matrices.map(matrix => tf.tensor(matrix, [K, N], 'float32') as tf.Tensor2D);
+  for (const isList of sizes.length === 0 ? [false] : [false, true]) {
+    const operands: tf.Tensor[] = [a, ...(isList ? list : [b])];
+    const product = (...[x, ...w]: tf.Tensor[]) =>
+      groupedMatMul(x as tf.Tensor2D, isList ? (w as tf.Tensor2D[]) : (w[0] as tf.Tensor3D), sizes);
+    const value = product(...operands);
+    const gradients = tf.grads(product)(operands, dy);
+    expect(value.shape).toEqual([rows, N]);
+    expect(gradients.map(({shape}) => shape)).toEqual(operands.map(({shape}) => shape));
+    const [da, ...db] = await Promise.all(gradients.map(gradient => gradient.data()));
+    expect([...(await value.data())]).toEqual(expected[0]);
+    expect([...da!]).toEqual(expected[1]);
+    expect(db.flatMap(part => [...part])).toEqual(expected[2]);
+  }
 }
 
 describe.each([
@@ -106,6 +110,12 @@ describe.each([
     expect([...(await db.data())]).toEqual([...ones, ...new Array<number>(20).fill(0), ...ones]);
   });
 
+  test('a list of matrices, one of them for two groups, gets the sum of both groups as its gradient', async () => {
+    const a = tf.tensor2d([1, 2, 3], [3, 1]);
+    const db = tf.grad(w => groupedMatMul(a, [w, tf.ones([1, 1]), w] as tf.Tensor2D[], [1, 1, 1]))(tf.ones([1, 1]));
+    expect([...(await db.data())]).toEqual([1 + 3]);
+  });
+
   test('sizes in a typed array, changed after the call, give the gradient of the call', async () => {
     const sizes = Int32Array.of(1, 2);
     const a = tf.ones([3, 1]) as tf.Tensor2D;
@@ -119,14 +129,16 @@ describe.each([
 
   test('nothing is left behind in the engine or in the backend', () => {
     const [a, b] = [exactTensor([7, 3], 1) as tf.Tensor2D, exactTensor([3, 3, 5], 2) as tf.Tensor3D];
+    const list = [3, 4, 5].map(seed => exactTensor([3, 5], seed) as tf.Tensor2D);
     const gradients = tf.grads((x, w) => groupedMatMul(x as tf.Tensor2D, w as tf.Tensor3D, [4, 0, 3]));
+    const ofList = tf.grads((x, ...w) => groupedMatMul(x as tf.Tensor2D, w as tf.Tensor2D[], [4, 0, 3]));
     const run = () => {
       groupedMatMul(a, b, [4, 0, 3]).dispose();
-      tf.dispose(gradients([a, b]));
+      tf.dispose([gradients([a, b]), ofList([a, ...list])]);
     };
     run();
     const [buffers, tensors] = [(tf.backend() as BackendWasm).numDataIds(), tf.memory().numTensors];
-    for (let i = 0; i < 1000; ++i) run();
+    for (let i = 0; i < 500; ++i) run();
     expect((tf.backend() as BackendWasm).numDataIds()).toBe(buffers);
     expect(tf.memory().numTensors).toBe(tensors);
   });
@@ -147,6 +159,30 @@ describe.each([
       'groupedMatMul: b must have shape [groups, inner, columns] = [2, 3, any], but got [2, 5, 4].',
     );
   });
+
+  test.each([
+    [[], [], 'b must be a list of one tensor for each of the groups, 1 or more, but got 0 for 0.'],
+    [[[3, 4]], [3, 3], 'b must be a list of one tensor for each of the groups, 1 or more, but got 1 for 2.'],
+    [
+      [
+        [4, 3],
+        [3, 4],
+      ],
+      [3, 3],
+      'b[0] must have shape [inner, columns] = [3, any], but got [4, 3].',
+    ],
+    [
+      [
+        [3, 4],
+        [3, 5],
+      ],
+      [3, 3],
+      'b[1] must have shape [inner, columns] = [3, 4], but got [3, 5].',
+    ],
+  ])('a list of matrices of shapes %j for groups of %j is refused: %s', (shapes, sizes, words) => {
+    const list = shapes.map(shape => tf.ones<tf.Rank.R2>(shape as [number, number]));
+    expect(() => groupedMatMul(tf.ones([6, 3]), list, sizes)).toThrow(`groupedMatMul: ${words}`);
+  });
 });
 
 describe('the kernels of grouped products', () => {
@@ -160,12 +196,28 @@ describe('the kernels of grouped products', () => {
   test.each([
     ['GroupedMatMul', {a: [4, 3], b: [2, 3, 5]}, {groupSizes: [4, 4]}, 'groupSizes must sum'],
     ['GroupedMatMul', {a: [4, 3], b: [2, 3, 5]}, {groupSizes: [2, 2], transposeB: true}, 'b must have shape'],
+    ['GroupedMatMul', {a: [4, 3], b0: [3, 5]}, {groupSizes: [2, 2]}, 'b must be a list of one tensor'],
+    ['GroupedMatMul', {a: [4, 3], b0: [3, 5], b1: [3, 4]}, {groupSizes: [2, 2]}, 'b[1] must have shape'],
+    ['GroupedMatMul', {a: [4, 3], b: [2, 3, 5], bias0: [5]}, {groupSizes: [2, 2]}, 'bias must be a list'],
+    ['GroupedMatMul', {a: [4, 3], b: [2, 3, 5], bias0: [5], bias1: [4]}, {groupSizes: [2, 2]}, 'bias[1] must have'],
+    ['GroupedFinishGrad', {dy: [4, 3], y: [4, 2]}, {groupSizes: [2, 2], hasBiases: true}, 'y must have shape'],
+    ['GroupedFinishGrad', {dy: [4, 3]}, {groupSizes: [2, 1], hasBiases: true}, 'groupSizes must sum'],
+    ['GroupedFinishGrad', {dy: [4]}, {groupSizes: [2, 2], hasBiases: true}, 'dy must have shape'],
     ['GroupedMatMulGradB', {a: [4, 3], dy: [4, 5]}, {groupSizes: [4, 4]}, 'groupSizes must sum'],
     ['GroupedMatMulGradB', {a: [4, 3], dy: [3, 5]}, {groupSizes: [2, 2]}, 'dy must have shape'],
   ])('%s of %j with %j is refused: %s', (name, shapes, attributes, words) => {
     tf.tidy(() => {
       const inputs = Object.fromEntries(Object.entries(shapes).map(([key, shape]) => [key, tf.ones(shape)]));
       expect(() => tf.engine().runKernel(name, inputs, attributes as unknown as tf.NamedAttrMap)).toThrow(words);
+    });
+  });
+
+  test.each(['GroupedMatMul', 'GroupedMatMulGradB', 'GroupedFinishGrad'])('%s refuses integers in words', name => {
+    tf.tidy(() => {
+      const integers = tf.ones([2, 2], 'int32');
+      const inputs = {a: tf.ones([2, 2]), b0: tf.ones([2, 2]), dy: integers};
+      const call = () => tf.engine().runKernel(name, inputs, {groupSizes: [2]});
+      expect(call).toThrow(`${name}: dy must be float32, but it is int32.`);
     });
   });
 });

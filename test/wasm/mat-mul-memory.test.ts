@@ -41,6 +41,10 @@ function instance() {
       new Int32Array(memory.buffer, address, values.length).set(values);
       return address;
     },
+    /** Places a table of groups: rows, address of the matrix, address of the bias or 0. */
+    groups(sizes: number[], matrices: number[], biases: number[] = []): number {
+      return this.integers(sizes.flatMap((size, e) => [size, matrices[e]!, biases[e] ?? 0]));
+    },
     place(values: Float32Array, atEnd = false): number {
       const address = this.room(values.length, atEnd);
       floats.set(values, address / 4);
@@ -166,6 +170,8 @@ describe('the products of the binary', () => {
     K: fc.integer({min: 1, max: 30}),
     N: fc.integer({min: 1, max: 30}),
     tB: fc.boolean(),
+    hasBias: fc.boolean(),
+    isRelu: fc.boolean(),
     splitsColumns: fc.boolean(),
     cuts,
     place,
@@ -175,24 +181,32 @@ describe('the products of the binary', () => {
 
   test('any division among workers gives the grouped product, within the memory of its operands', () => {
     fc.assert(
-      fc.property(groups, ({sizes, K, N, tB, cuts, place, seed}) => {
+      fc.property(groups, ({sizes, K, N, tB, hasBias, isRelu, cuts, place, seed}) => {
         const {exports, ...memory} = instance();
         const rows = sizes.reduce((sum, size) => sum + size, 0);
-        const [a, b] = [exactNumbers(rows * K, seed), exactNumbers(sizes.length * K * N, seed + 1)];
-        const [addressA, addressB] = [memory.place(a, place === 'a'), memory.place(b, place === 'b')];
-        const table = memory.integers(sizes);
+        const a = exactNumbers(rows * K, seed);
+        const matrices = sizes.map((_, e) => exactNumbers(K * N, seed + 1 + e));
+        const biases = sizes.map((_, e) => exactNumbers(N, seed + 100 + e));
+        const addressA = memory.place(a, place === 'a');
+        // The matrices lie in no order, and apart.
+        const addressesB = matrices.map((matrix, e) => memory.place(matrix, place === 'b' && e === 0)).reverse();
+        const addressesBias = biases.map((bias, e) => memory.place(bias, place === 'bias' && e === sizes.length - 1));
+        matrices.reverse();
+        const table = memory.groups(sizes, addressesB, hasBias ? addressesBias : []);
         const out = memory.room(rows * N, place === 'c');
         const size = exports.matMulScratch(rows, K, N);
         const scratch = memory.scratch(3 * size);
         const before = memory.floats.slice();
         const total = sizes.reduce((sum, size) => sum + Math.ceil(size / 5), 0);
+        const low = isRelu ? 0 : Number.NEGATIVE_INFINITY;
         const actual = inPieces(total, cuts, memory.view(out, rows * N), (begin, end, worker) => {
-          exports.groupedMatMul(addressA, addressB, out, table, rows, K, N, Number(tB), scratch, begin, end, worker);
+          exports.groupedMatMul(addressA, out, table, rows, K, N, Number(tB), low, scratch, begin, end, worker);
         });
         const first = starts(sizes);
         const expected = sizes.flatMap((size, e) => {
           const left = a.subarray(first[e]! * K, (first[e]! + size) * K);
-          return slowProduct(left, b.subarray(e * K * N, (e + 1) * K * N), [size, K, N], false, tB);
+          const sums = slowProduct(left, matrices[e]!, [size, K, N], false, tB);
+          return sums.map((sum, i) => Math.max(low, sum + (hasBias ? biases[e]![i % N]! : 0)));
         });
         expect(actual).toEqual(expected);
         expectUntouched(before, memory.floats, [
@@ -200,7 +214,7 @@ describe('the products of the binary', () => {
           [scratch, 3 * size],
         ]);
       }),
-      {seed: SEED, numRuns: 100},
+      {seed: SEED, numRuns: 150},
     );
   });
 
@@ -211,38 +225,25 @@ describe('the products of the binary', () => {
         const rows = sizes.reduce((sum, size) => sum + size, 0);
         const [a, dy] = [exactNumbers(rows * K, seed), exactNumbers(rows * N, seed + 1)];
         const [addressA, addressB] = [memory.place(a, place === 'a'), memory.place(dy, place === 'b')];
-        const table = memory.integers(sizes);
         const out = memory.room(sizes.length * K * N, place === 'c');
+        const addresses = sizes.map((_, e) => out + 4 * e * K * N).reverse();
+        const table = memory.groups(sizes, addresses);
         const size = exports.matMulScratch(K, rows, N);
         const scratch = memory.scratch(3 * size);
         const before = memory.floats.slice();
-        const actual = inPieces(
-          sizes.length * (splitsColumns ? Math.ceil(N / 8) : Math.ceil(K / 5)),
-          cuts,
-          memory.view(out, sizes.length * K * N),
-          (begin, end, worker) => {
-            exports.groupedMatMulGradB(
-              addressA,
-              addressB,
-              out,
-              table,
-              rows,
-              K,
-              N,
-              Number(splitsColumns),
-              scratch,
-              begin,
-              end,
-              worker,
-            );
-          },
-        );
+        const total = sizes.length * (splitsColumns ? Math.ceil(N / 8) : Math.ceil(K / 5));
+        const actual = inPieces(total, cuts, memory.view(out, sizes.length * K * N), (begin, end, worker) => {
+          const numbers = [rows, K, N, Number(splitsColumns)];
+          exports.groupedMatMulGradB(addressA, addressB, table, ...numbers, scratch, begin, end, worker);
+        });
         const first = starts(sizes);
         const expected = sizes.flatMap((size, e) => {
           const rowsOf = (x: Float32Array, width: number) => x.subarray(first[e]! * width, (first[e]! + size) * width);
           return slowProduct(rowsOf(a, K), rowsOf(dy, N), [K, size, N], true, false);
         });
-        expect(actual).toEqual(expected);
+        // The first group's matrix lies last.
+        const matrices = addresses.map(address => actual.slice((address - out) / 4, (address - out) / 4 + K * N));
+        expect(matrices.flat()).toEqual(expected);
         expectUntouched(before, memory.floats, [
           [out, 4 * sizes.length * K * N],
           [scratch, 3 * size],

@@ -8,6 +8,7 @@ export {sumAxis} from './sum-axis';
 export {tanh} from './tanh';
 export {matMul} from './mat-mul';
 export {groupedMatMul, groupedMatMulGradB} from './mat-mul-grouped';
+export {groupedFinishGradient} from './finish-gradient';
 export {matMulScratch} from './mat-mul-product';
 export {convolve} from './convolve';
 export {depthwiseConvolve, depthwiseFilterGradient} from './depthwise';
