@@ -18,6 +18,11 @@ const PROGRAMS: readonly Program[] = [
     summary: 'handwritten digits with a Mixture-of-Experts',
     load: () => import('../../examples/mnist-moe/index.js'),
   },
+  {
+    name: 'moe-lm',
+    summary: 'a language model of bytes with sparse Mixtures-of-Experts',
+    load: () => import('../../examples/moe-lm/index.js'),
+  },
 ];
 
 function describePrograms(): string {
