@@ -11,7 +11,7 @@ import {featureWidth} from './layer-input.js';
 import {type LayerRandom, layerRandom, scopeOf} from './layer-random.js';
 import type {RouterCoreArgs} from './router-core-args.js';
 import {hasNoLoss, type RouterOutcome, routerLoss} from './router-loss.js';
-import {addToStatistics, statisticsSize} from './router-statistics.js';
+import {addToStatistics, statisticsSize, takingEarlierStatistics} from './router-statistics.js';
 
 /** Which stream of a step a kind of noise comes from, so that one kind does not move another. */
 export const STREAM = {draw: 0, jitter: 1, load: 2, order: 3};
@@ -85,7 +85,7 @@ export class RouterCore {
     this.#addWeight = addWeight;
     this.#temperature = this.addState('temperature', []);
     this.#step = this.addState('step', [], 'int32');
-    this.#statistics = this.addState('statistics', [statisticsSize(numExperts)]);
+    this.#statistics = takingEarlierStatistics(this.addState('statistics', [statisticsSize(numExperts)]));
     this.#scope = scopeOf(layer, this.#temperature);
     this.#random = layerRandom(seed, this.#scope);
     if (hasKernel) this.#kernel = this.addKernel('kernel', [width, numExperts], kernelInitializer, 0);
@@ -149,8 +149,9 @@ export class RouterCore {
 
   /** Adds a training call to the statistics and its losses to the model's; returns `output` with the injected ones on it. */
   settle<T extends tf.Tensor>(output: T, outcome: RouterOutcome, random: RandomSource): T {
-    const {probs, assignment, mask} = outcome;
-    this.#statistics.write(addToStatistics(this.#statistics.read() as tf.Tensor1D, probs, assignment, mask));
+    const {probs, assignment, mask, dropped} = outcome;
+    const statistics = this.#statistics.read() as tf.Tensor1D;
+    this.#statistics.write(addToStatistics(statistics, probs, assignment, mask, dropped));
     if (hasNoLoss(this.#args)) return output;
     const loss = routerLoss(this.#args, outcome, this.#args.topK, random.split(STREAM.load));
     if (this.#args.auxLoss === 'inject') return injectLoss(output, loss);

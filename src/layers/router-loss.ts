@@ -33,6 +33,8 @@ export interface RouterOutcome {
   assignment: tf.Tensor2D;
   /** float32 [tokens], 0 for padding. */
   mask: tf.Tensor1D | undefined;
+  /** How many choices found no place. Default: none. */
+  dropped?: tf.Scalar;
 }
 
 /** Whether every weight is 0. */

@@ -5,6 +5,9 @@ import type {DiscreteRouter} from '../layers/discrete-router.js';
 import type {GumbelMoE} from '../layers/gumbel-moe.js';
 import {type RouterMetrics, resetRouterMetrics, routerMetrics} from '../layers/router-metrics.js';
 
+/** The metrics that go into the logs. */
+const LOGGED = ['entropy', 'maxViolation', 'deadExperts', 'droppedFraction', 'routerConfidence'] as const;
+
 /** Options of `RouterMonitor`. */
 export interface RouterMonitorOptions {
   /** Called at the end of each epoch with the metrics of each layer, by name. */
@@ -12,9 +15,9 @@ export interface RouterMonitorOptions {
 }
 
 /**
- * A callback of `fit` that records the routing metrics of each epoch's training tokens, and adds entropy, maximum
- * violation and the number of dead experts to the logs that `fit` returns, as `<layer>_entropy`, `<layer>_maxViolation`
- * and `<layer>_deadExperts`.
+ * A callback of `fit` that records the routing metrics of each epoch's training tokens, and adds those that are one
+ * number to the logs that `fit` returns: `<layer>_entropy`, `<layer>_maxViolation`, `<layer>_deadExperts`,
+ * `<layer>_droppedFraction` and `<layer>_routerConfidence`.
  *
  * @example
  * ```ts
@@ -52,13 +55,8 @@ export class RouterMonitor extends tfl.Callback {
     const metrics: Record<string, RouterMetrics> = {};
     for (const layer of this.#layers) {
       const ofLayer = await routerMetrics(layer);
-      const {entropy, maxViolation, deadExperts} = ofLayer;
       metrics[layer.name] = ofLayer;
-      Object.assign(logs, {
-        [`${layer.name}_entropy`]: entropy,
-        [`${layer.name}_maxViolation`]: maxViolation,
-        [`${layer.name}_deadExperts`]: deadExperts,
-      });
+      for (const name of LOGGED) logs[`${layer.name}_${name}`] = ofLayer[name];
     }
     this.history.push(metrics);
     this.#onEpoch?.(epoch, metrics);

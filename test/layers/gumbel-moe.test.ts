@@ -377,8 +377,8 @@ eachBackend('GumbelMoE', () => {
     b!.apply(x);
     b!.setWeights(a!.getWeights());
     expect(list(run(b!, x))).toEqual(list(run(a!, x)));
-    // 4 x 3 of the router, 3 experts of 4 x 5 + 5 + 5 x 4 + 4; temperature, step and 3 + 2 statistics.
-    expect(a!.countParams()).toBe(12 + 3 * 49 + 7);
+    // 4 x 3 of the router, 3 experts of 4 x 5 + 5 + 5 x 4 + 4; temperature, step and 3 + 4 statistics.
+    expect(a!.countParams()).toBe(12 + 3 * 49 + 9);
   });
 
   test('trainable toggles, of the layer, of one expert and of the model, freeze what they name', async () => {

@@ -96,7 +96,8 @@ eachBackend('RouterMonitor', () => {
     for (const [epoch, {moe: ofMoe, choice}] of monitor.history.entries()) {
       expect([ofMoe!.tokens, choice!.tokens]).toEqual([40, 40]); // validation does not count
       expect(ofMoe!.load.reduce((a, b) => a + b)).toBeCloseTo(1, 6);
-      for (const key of ['entropy', 'maxViolation', 'deadExperts'] as const) {
+      const logged = ['entropy', 'maxViolation', 'deadExperts', 'droppedFraction', 'routerConfidence'] as const;
+      for (const key of logged) {
         expect(history[`moe_${key}`]![epoch]).toBe(ofMoe![key]);
         expect(history[`choice_${key}`]![epoch]).toBe(choice![key]);
       }
@@ -105,15 +106,22 @@ eachBackend('RouterMonitor', () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  test('collapse on one of four experts shows as violation 3, three dead experts and no entropy', async () => {
+  test('collapse on one of four experts shows as violation 3, three dead experts, full confidence and no entropy', async () => {
     const router = discreteRouter({numExperts: 4, useBias: true, loadBalancingWeight: 0});
     const model = compiled(router);
     router.trainableWeights[1]!.write(tf.tensor1d([100, 0, 0, 0]));
     const {x, y} = twoHalves(40, 4);
     const monitor = new RouterMonitor(router);
     await model.fit(x, y, {verbose: 0, callbacks: monitor});
-    const {load, maxViolation, deadExperts, entropy} = monitor.history[0]![router.name]!;
-    expect({load, maxViolation, deadExperts}).toEqual({load: [1, 0, 0, 0], maxViolation: 3, deadExperts: 3});
+    const {entropy, ...rest} = monitor.history[0]![router.name]!;
+    expect(rest).toEqual({
+      tokens: 40,
+      load: [1, 0, 0, 0],
+      maxViolation: 3,
+      deadExperts: 3,
+      droppedFraction: 0,
+      routerConfidence: 1,
+    });
     expect(entropy).toBeLessThan(1e-6);
   });
 });
