@@ -59,6 +59,8 @@ eachBackend('the statistics of a router', () => {
     const start = none(3);
     const once = addToStatistics(start, probs, assignment, mask, tf.scalar(2, 'int32'));
     expect(tf.memory().numTensors).toBe(before + 3);
+    // The order is that of saved files: choices of each expert, tokens, entropy, dropped choices, confidence.
+    expectClose(tf.gather(once, [0, 1, 2, 3, 5, 6]), [1, 3, 2, 3, 2, 1.9], ROUNDING);
     const sums = readStatistics(list(addToStatistics(once, probs, assignment, mask)), 3);
     expect(sums.choices).toEqual([2, 6, 4]);
     expect([sums.tokens, sums.dropped]).toEqual([6, 2]); // dropped in the first call alone
