@@ -1,13 +1,11 @@
 // The program as its user runs it: a process with options, signals, files and an exit code.
 // SPDX-License-Identifier: Apache-2.0
-import {type ChildProcess, spawn} from 'node:child_process';
 import {cp, mkdir, mkdtemp, readdir, readFile, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {fileURLToPath} from 'node:url';
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
+import {start} from './run-program.js';
 
-const COMMAND = fileURLToPath(new URL('../../src/bin/tfjs-moe.ts', import.meta.url));
 /** The promise of --resume: figures of the resumed and of the uninterrupted run agree to this share of their size. */
 const RESUMED = 1e-5;
 
@@ -25,42 +23,8 @@ beforeAll(async () => {
   expect(done.stderr).not.toContain('Error');
   expect(done.code).toBe(0);
   whole = await readResult('whole');
-});
+}, 60_000);
 afterAll(() => rm(folder, {recursive: true}));
-
-interface Outcome {
-  code: number | null;
-  signal: string | null;
-  stdout: string;
-  stderr: string;
-}
-
-/** Starts the command; `seen` waits for a line of its output. */
-function start(args: string[], variables: NodeJS.ProcessEnv = {}) {
-  const env = {...process.env, TFJS_MOE_DATA: '', ...variables};
-  const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', COMMAND, 'train', ...args], {env});
-  let stdout = '';
-  let stderr = '';
-  child.stdout!.setEncoding('utf8').on('data', text => {
-    stdout += text;
-  });
-  child.stderr!.setEncoding('utf8').on('data', text => {
-    stderr += text;
-  });
-  const finished = new Promise<Outcome>(resolve => {
-    child.on('close', (code, signal) => resolve({code, signal, stdout, stderr}));
-  });
-  const seen = (text: string) =>
-    new Promise<void>((resolve, reject) => {
-      const look = () => {
-        if (stdout.includes(text)) resolve();
-      };
-      look();
-      child.stdout!.on('data', look);
-      finished.then(() => reject(new Error(`ended without "${text}":\n${stdout}${stderr}`)));
-    });
-  return {child, finished, seen};
-}
 
 interface Result {
   figures: {trainLoss: number; testLoss: number; testCorrect: number; testAccuracy: number; expertLoad: number[]};
