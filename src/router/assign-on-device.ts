@@ -6,7 +6,7 @@ import type {AssignRequest} from './assign.js';
 import type {Assignment} from './types.js';
 
 /** Of so many pairs comparisons are in memory at a time. */
-const PAIRS_AT_ONCE = 2 ** 21;
+const PAIRS_AT_ONCE = 2 ** 20;
 
 /**
  * The assignment with nothing read back: O(T K E) in memory, and O(T^2) comparisons for the orders `'random'` and `'priority'`, O((T K)^2)
