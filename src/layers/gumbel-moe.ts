@@ -3,10 +3,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {show, ValueError} from '../errors.js';
-import {isOnHost} from '../ops/host-read.js';
 import {currentTape} from './auxiliary-loss.js';
-import {combineChosen} from './combine-chosen.js';
-import {DiscreteRouter} from './discrete-router.js';
+import {DenseMixture} from './dense-mixture.js';
+import type {DiscreteRouter} from './discrete-router.js';
 import {
   buildChild,
   checkExperts,
@@ -18,19 +17,26 @@ import {
   serializeExperts,
 } from './expert-list.js';
 import {FeedForwardExpert} from './feed-forward-expert.js';
-import {type ExpertArgs, type GumbelMoEArgs, hiddenWidths, resolveMoEArgs} from './gumbel-moe-args.js';
+import {type GumbelMoEArgs, hiddenWidths, type ResolvedMoEArgs, resolveMoEArgs} from './gumbel-moe-args.js';
 import {featureWidth, singleShape, singleTensor} from './layer-input.js';
 import {layerRandom, scopeOf} from './layer-random.js';
+import type {Mixture} from './mixture.js';
+import {SparseMixture} from './sparse-mixture.js';
+import type {SparseRouter} from './sparse-router.js';
 import type {Kwargs} from './tfjs-types.js';
 import {tokenMask, withoutPadding} from './token-mask.js';
 
 /**
  * A Mixture-of-Experts layer whose router makes a discrete choice.
  *
- * output = sum over experts e of D_e * expert_e(input) / topK, with D the router's choice. In training all experts are evaluated, since
- * the gradient of D needs each one's output, and the estimator turns it into the gradient of the router's logits. In inference each row goes
- * through its topK experts only, on backends that keep their tensors on the host (cpu, wasm, tfjs-node), and the choice is the topK largest
- * logits. Rows that the mask marks as padding give zeros.
+ * With `compute: 'dense'`, output = sum over experts e of D_e * expert_e(input) / topK, with D the router's choice. In training all experts
+ * are evaluated, since the gradient of D needs each one's output, and the estimator turns it into the gradient of the router's logits. In
+ * inference each row goes through its topK experts only, on backends that keep their tensors on the host (cpu, wasm, tfjs-node), and the
+ * choice is the topK largest logits.
+ *
+ * With `compute: 'sparse'`, output = sum over the choices j that have a place of w_j * expert_j(input), with w_j the router's weight of the
+ * choice, and only the chosen experts are evaluated, in training too. A token all of whose choices were dropped gives zeros, so that a
+ * residual connection passes it on. Rows that the mask marks as padding give zeros and take no place.
  *
  * Input shape: [..., features], rank 2 or more.
  * Output shape: [..., units].
@@ -43,12 +49,11 @@ export class GumbelMoE extends tfl.layers.Layer {
   /** The name under which tfjs saves and finds the class. */
   static readonly className = 'GumbelMoE';
 
-  /** The layer that chooses; applied to an input it gives the choice itself, [..., numExperts]. */
-  readonly router: DiscreteRouter;
   /** The experts, in the order of the choice's last axis. */
   readonly experts: readonly tfl.layers.Layer[];
 
-  readonly #args: ExpertArgs;
+  readonly #args: ResolvedMoEArgs;
+  readonly #mixture: Mixture;
   readonly #seed: number | undefined;
   #units: number | undefined;
   #scope = '';
@@ -57,15 +62,25 @@ export class GumbelMoE extends tfl.layers.Layer {
 
   constructor(args: GumbelMoEArgs) {
     super(args);
-    const {router, expert} = resolveMoEArgs(args);
-    this.#args = expert;
+    this.#args = resolveMoEArgs(args);
+    const {router, expert, sparse} = this.#args;
     this.#seed = args.seed ?? undefined;
-    this.router = new DiscreteRouter(router);
-    this.experts =
-      args.experts == null ? this.#makeExperts(router.numExperts) : checkExperts(args.experts, router.numExperts);
+    const {numExperts} = router;
+    this.experts = args.experts == null ? this.#makeExperts(numExperts) : checkExperts(args.experts, numExperts);
     this.experts.forEach(ownExpert);
+    this.#mixture = sparse
+      ? new SparseMixture(router, sparse, expert, this.experts, this.#kernelSeed('shared_expert'))
+      : new DenseMixture(router, this.experts);
     this.supportsMasking = true;
     this.addLoss(() => this.#childLosses());
+  }
+
+  /**
+   * The layer that chooses. Applied to an input it gives the choice itself, [..., numExperts]: zeros and ones with `compute: 'dense'`, the
+   * weights of the chosen experts with 'sparse'.
+   */
+  get router(): DiscreteRouter | SparseRouter {
+    return this.#mixture.router;
   }
 
   /** The router's temperature in force; see `DiscreteRouter`. */
@@ -95,6 +110,7 @@ export class GumbelMoE extends tfl.layers.Layer {
       throw new ValueError(`GumbelMoE: all experts must have the same number of units, but got ${show(units)}.`);
     }
     this.#units = units[0]!;
+    this.#mixture.build(width, this.#units);
     // The getters below say which weights there are; these are for a model that sets the flags of its layers' variables.
     const {trainable} = this;
     this.trainable = true;
@@ -116,18 +132,9 @@ export class GumbelMoE extends tfl.layers.Layer {
       const mask = tokenMask(kwargs, input.shape);
       const tokens = withoutPadding(tf.reshape(tf.cast(input, 'float32'), [numRows, width]), mask);
       const training = kwargs?.training === true;
-      const routerKwargs = {training, ...(mask === undefined ? {} : {mask})};
-      const choice = this.router.apply(tokens, routerKwargs) as tf.Tensor2D; // [tokens, experts]
-      const evaluate = (expert: tfl.layers.Layer, rows: tf.Tensor2D) =>
+      const apply = (expert: tfl.layers.Layer, rows: tf.Tensor2D) =>
         singleTensor(expert.apply(rows, {training}) as tf.Tensor | tf.Tensor[]) as tf.Tensor2D;
-      // Where nothing is learned, each row may go through its own experts only. With a gradient to take, also one of inference, all are
-      // evaluated: every expert then has a gradient, if of zero.
-      const sparse = !training && isOnHost() && currentTape() === null;
-      const sum = sparse
-        ? combineChosen(tokens, choice, this.experts, units, evaluate)
-        : this.#combineAll(tokens, choice, evaluate);
-      const output = this.router.topK === 1 ? sum : tf.div(sum, this.router.topK);
-      return tf.reshape(output, outputShape);
+      return tf.reshape(this.#mixture.call(tokens, {training, mask, apply}), outputShape);
     });
   }
 
@@ -141,13 +148,15 @@ export class GumbelMoE extends tfl.layers.Layer {
 
   override getConfig(): tf.serialization.ConfigDict {
     const {name, trainable, dtype, ...router} = this.router.getConfig();
+    const {expert, sparse} = this.#args;
     return {
       ...router,
+      ...sparse,
       ...super.getConfig(),
-      ...this.#args,
+      ...expert,
       trainableChildren: this.#children().map(child => child.trainable),
-      experts: this.#args.hiddenUnits === null ? serializeExperts(this.experts) : null,
-    };
+      experts: expert.hiddenUnits === null ? serializeExperts(this.experts) : null,
+    } as tf.serialization.ConfigDict;
   }
 
   /** Rebuilds a layer, and its experts, from what `getConfig` gave. */
@@ -197,19 +206,21 @@ export class GumbelMoE extends tfl.layers.Layer {
   }
 
   #makeExperts(numExperts: number): tfl.layers.Layer[] {
-    const {hiddenUnits, units, activation} = this.#args;
-    // Each expert has a stream of its own: with one seed for all they would start equal, and stay so.
-    const kernelSeed = (expert: number) => (kernel: number) =>
-      layerRandom(this.#seed, `${this.#scope}/${expertName(expert)}`).childSeed(kernel);
+    const {hiddenUnits, units, activation, gated} = this.#args.expert;
     return Array.from({length: numExperts}, (_, i) => {
-      const args = {hiddenUnits: hiddenWidths(hiddenUnits!), units, activation, kernelSeed: kernelSeed(i)};
-      return new FeedForwardExpert(args);
+      const kernelSeed = this.#kernelSeed(expertName(i));
+      return new FeedForwardExpert({hiddenUnits: hiddenWidths(hiddenUnits!), units, activation, gated, kernelSeed});
     });
+  }
+
+  /** Each expert has a stream of its own: with one seed for all they would start equal, and stay so. */
+  #kernelSeed(name: string): (kernel: number) => number | undefined {
+    return kernel => layerRandom(this.#seed, `${this.#scope}/${name}`).childSeed(kernel);
   }
 
   #children(): tfl.layers.Layer[] {
     // Undefined while the base class is being constructed.
-    return this.experts === undefined ? [] : [this.router, ...this.experts];
+    return this.#mixture === undefined ? [] : [this.router, ...this.experts, ...this.#mixture.extras];
   }
 
   /** The router's losses of this step, and the experts' own; those once a step, where tfjs asks once for each use of the layer. */
@@ -221,15 +232,6 @@ export class GumbelMoE extends tfl.layers.Layer {
       losses.push(...this.experts.flatMap(expert => expert.calculateLosses()));
     }
     return tf.addN(losses) as tf.Scalar;
-  }
-
-  #combineAll(
-    tokens: tf.Tensor2D,
-    choice: tf.Tensor2D,
-    evaluate: (expert: tfl.layers.Layer, rows: tf.Tensor2D) => tf.Tensor2D,
-  ): tf.Tensor2D {
-    const columns = this.experts.length === 1 ? [choice] : (tf.split(choice, this.experts.length, 1) as tf.Tensor2D[]);
-    return tf.addN(this.experts.map((expert, e) => tf.mul(columns[e]!, evaluate(expert, tokens)))) as tf.Tensor2D;
   }
 }
 tf.serialization.registerClass(GumbelMoE);

@@ -487,7 +487,7 @@ eachBackend('GumbelMoE', () => {
     );
     expect(make({units: -1})).toThrow('GumbelMoE: units must be a whole number of at least 1, but got -1.');
     expect(make({activation: 'reluu'})).toThrow('reluu');
-    expect(make({compute: 'sparse'})).toThrow('GumbelMoE: compute must be one of "dense", but got "sparse".');
+    expect(make({compute: 'fast'})).toThrow('GumbelMoE: compute must be one of "dense", "sparse", but got "fast".');
     expect(make({numExperts: 0})).toThrow('GumbelMoE: numExperts must be a whole number of at least 1, but got 0.');
     expect(make({estimator: 'best'})).toThrow('getEstimator: unknown name "best".');
     expect(make({experts: [dense(), dense()]})).toThrow(
