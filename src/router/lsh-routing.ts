@@ -49,7 +49,7 @@ export function lshRouting(tokens: tf.Tensor2D, {numExperts, random, mask}: LshR
     if (numBits === 0 || numTokens === 0) return fixedRouting(tf.zeros([numTokens], 'int32'), numExperts, mask);
     const experts = noGradient(() => {
       const projections = standardNormal([width, numBits], random.split(width, numBits)) as tf.Tensor2D;
-      const projected = tf.matMul(tokens, projections); // [T, bits]
+      const projected: tf.Tensor2D = tf.matMul(tokens, projections); // [T, bits]
       if (isOnHost()) refuseNaN(projected, mask);
       const values = tf.tensor1d(Array.from({length: numBits}, (_, bit) => 2 ** bit));
       const bits = tf.cast(tf.greater(projected, 0), 'float32');

@@ -24,7 +24,8 @@ const SMALL = -16;
  */
 export function logScores(kind: RouterScores, logits: tf.Tensor2D): tf.Tensor2D {
   if (kind === 'softmax') return logits;
-  if (kind === 'sigmoid') return tf.logSigmoid(logits);
+  // tf.logSigmoid is this, but its gradient reads an input that it has not saved.
+  if (kind === 'sigmoid') return tf.tidy(() => tf.neg(tf.softplus(tf.neg(logits))));
   return tf.tidy(() => {
     // The branch that is not taken must be finite too: its gradient is multiplied with 0.
     const isSmall = noGradient(() => tf.less(logits, SMALL));

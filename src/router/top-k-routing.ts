@@ -94,10 +94,11 @@ export function routeTopK(
       if (!bias && !isLimited) return tf.clone(input.logits);
       const scores = kind === 'softmax' ? probs : tf.exp(logs);
       // Logits that are not finite stay as they are: never chosen, or refused.
-      const biased = tf.where(tf.isFinite(input.logits), bias ? tf.add(scores, bias) : scores, input.logits);
-      if (!isLimited) return biased;
+      const biased = bias ? (tf.add(scores, bias) as tf.Tensor2D) : scores;
+      const open = tf.where(tf.isFinite(input.logits), biased, input.logits);
+      if (!isLimited) return open;
       const limit = {numGroups, topGroups, scoredExperts: Math.max(1, Math.floor(topK / topGroups))};
-      return limitToGroups(biased, bias ? biased : input.logits, limit, input.refuseRow);
+      return limitToGroups(open, bias ? open : input.logits, limit, input.refuseRow);
     });
     const indices = chooseTopK(selection, topK, mask, input.refuseRow);
     const chosen = () => gatherWeights(logs, indices); // [T, K]
