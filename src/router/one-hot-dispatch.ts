@@ -68,10 +68,9 @@ export function combineByOneHot(
 function onesAtPlaces({numExperts, capacity, experts, positions}: Assignment): tf.Tensor3D {
   return tf.tidy(() => {
     const places = tf.add(tf.mul(experts, tf.scalar(capacity, 'int32')), positions); // negative without a place
-    return tf.cast(
-      tf.equal(tf.expandDims(places, 2), tf.range(0, numExperts * capacity, 1, 'int32')),
-      'float32',
-    ) as tf.Tensor3D;
+    const isPlace = tf.equal(tf.expandDims(places, 2), tf.range(0, numExperts * capacity, 1, 'int32'));
+    // On webgpu the cast leaves whole numbers under the name of float32, which its transpose cannot read: the product makes them anew.
+    return tf.mul<tf.Tensor3D>(1, tf.cast(isPlace, 'float32'));
   });
 }
 

@@ -23,6 +23,7 @@ import {depthwiseBackpropInputKernel} from './convolutions/depthwise-backprop-in
 import {avgPoolGradWith, maxPoolGradWith} from './convolutions/pool-gradients.js';
 import {avgPoolWith, convolutionWith, maxPoolWith} from './convolutions/window-fit.js';
 import {adamUpdateKernel} from './fused/adam-update.js';
+import {combineRowsGradientKernel, combineRowsKernel, sumRowsKernel} from './fused/combine-rows.js';
 import {categoricalSampleKernel, topKMaskKernel} from './fused/draw-kernels.js';
 import {gumbelNoiseKernel, philoxUniformsKernel} from './fused/random-kernels.js';
 import {reinmaxGradientKernel, relativeRowsKernel, softmaxGradientKernel} from './fused/row-kernels.js';
@@ -93,6 +94,8 @@ export const SUPPLEMENTS: Record<string, tf.KernelFunc> = {
 export const FUSED: Record<string, tf.KernelFunc> = {
   AdamUpdate: adamUpdateKernel,
   CategoricalSample: categoricalSampleKernel,
+  CombineRows: combineRowsKernel,
+  CombineRowsGradient: combineRowsGradientKernel,
   GroupedFinishGrad: groupedFinishGradKernel,
   GroupedMatMul: groupedMatMulKernel,
   GroupedMatMulGradB: groupedMatMulGradBKernel,
@@ -101,5 +104,6 @@ export const FUSED: Record<string, tf.KernelFunc> = {
   ReinmaxGradient: reinmaxGradientKernel,
   RelativeRows: relativeRowsKernel,
   SoftmaxGradient: softmaxGradientKernel,
+  SumRows: sumRowsKernel,
   TopKMask: topKMaskKernel,
 };

@@ -19,6 +19,8 @@ interface Exports {
   packFlippedFilters: Splittable;
   repeatNumbers: Splittable;
   sumNumbers: Splittable;
+  combineRows: Splittable;
+  combineRowsGradient: Splittable;
   compare: Splittable;
   copyBlocks: Splittable;
   copyRows: Splittable;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 export {compare, extreme, logical, select} from './compare';
 export {copyBlocks, repeatBlocks} from './copy-blocks';
+export {combineRows, combineRowsGradient} from './combine-rows';
 export {copyRows, findOutside} from './copy-rows';
 export {segmentSum, segmentSumInteger} from './segment-sum';
 export {sumAxis} from './sum-axis';
