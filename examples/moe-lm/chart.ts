@@ -43,7 +43,7 @@ export function runChart({history, readers, title}: ChartInput): TopLevelSpec {
         {
           width: width / 2 - 30,
           height: 160,
-          title: {text: `Block ${block}: load`, fontSize: 12, anchor: 'start' as const},
+          title: {text: `Block ${block}: load of each expert`, fontSize: 12, anchor: 'start' as const},
           layer: [
             {
               data: {values: loads},
@@ -53,7 +53,7 @@ export function runChart({history, readers, title}: ChartInput): TopLevelSpec {
                 y: {
                   field: 'share',
                   type: 'quantitative' as const,
-                  title: 'Load of the expert (% of the bytes)',
+                  title: '% of the bytes',
                   scale: {zero: true},
                 },
                 color: {

@@ -59,13 +59,13 @@ export async function countReaders(
       return moes.map(({router}, block) => router.apply(seen[block]!) as tf.Tensor); // [windows, context, experts]
     });
     for (const [block, choice] of choices.entries()) {
-      const chosen = await choice.data();
+      const weights = await choice.data();
       const numExperts = counts[block]!.length;
       batch.forEach((begin, window) => {
         for (let place = 0; place < context; ++place) {
           const row = (window * context + place) * numExperts;
           for (let expert = 0; expert < numExperts; ++expert) {
-            counts[block]![expert]![text[begin + place]!]! += chosen[row + expert]!;
+            if (weights[row + expert] !== 0) ++counts[block]![expert]![text[begin + place]!]!;
           }
         }
       });

@@ -3,7 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {seeded} from 'tfjs-moe/estimators';
-import {type GumbelMoE, gumbelMoE} from 'tfjs-moe/layers';
+import {type GumbelMoE, type GumbelMoEArgs, gumbelMoE} from 'tfjs-moe/layers';
 import {ValueError} from 'tfjs-moe/node';
 import {BYTES, ByteEmbedding} from './byte-embedding.js';
 import {CausalSelfAttention} from './causal-self-attention.js';
@@ -22,6 +22,8 @@ export interface LanguageModel {
 
 const EMBEDDING = 'embedding';
 const EXPERTS = 'experts';
+/** The router by which the experts choose among all bytes of a step. */
+const LOOKS_AHEAD = 'expertChoice';
 /** The first word of the ids of random streams; the second counts within. */
 const INITIAL_WEIGHTS = 0;
 
@@ -56,7 +58,12 @@ export function createModel(settings: Settings): LanguageModel {
 
 /** The layers of a block that see each byte by itself: a mixture, or a dense layer of as many active weights. */
 function feedForward(settings: Settings, block: number, nextSeed: () => number): tfl.layers.Layer[] {
-  const {experts, topK, balanceWeight, width} = settings;
+  const {experts, topK, router, capacityFactor, balanceWeight, width} = settings;
+  if (router === LOOKS_AHEAD) {
+    throw new ValueError(
+      `--router: with ${router} a later byte can take an earlier one's place at an expert, so that the model would look ahead.`,
+    );
+  }
   if (experts === null) {
     const dense = (name: string, units: number, activation: 'relu' | 'linear') =>
       tfl.layers.dense({
@@ -72,6 +79,9 @@ function feedForward(settings: Settings, block: number, nextSeed: () => number):
       name: `${EXPERTS}_${block}`,
       numExperts: experts,
       topK,
+      compute: 'sparse',
+      router: router as NonNullable<GumbelMoEArgs['router']>, // the layer refuses what is none
+      ...(capacityFactor !== null && {capacityFactor}),
       hiddenUnits: expertHiddenUnits(settings),
       activation: 'relu',
       loadBalancingWeight: balanceWeight,

@@ -18,6 +18,7 @@ import type {Settings} from '../../examples/moe-lm/settings.js';
 import {learningRateAt} from '../../examples/moe-lm/training.js';
 import {cutWindows, randomWindows, tiledWindows} from '../../examples/moe-lm/windows.js';
 import {seeded} from '../../src/estimators/index.js';
+import {ROUTERS, type RouterEntry} from '../../src/router/registry.js';
 import {eachBackend} from '../support/each-backend.js';
 import {expectClose, list} from '../support/expect-close.js';
 import {eachBackendAndKernels} from '../support/with-kernels.js';
@@ -233,8 +234,12 @@ const SETTINGS: Settings = {
 };
 
 eachBackend('the language model', () => {
-  test.each([2, null])('with %s experts, a later byte changes no earlier logit', experts => {
-    const {model} = createModel({...SETTINGS, experts});
+  const routers = Object.entries(ROUTERS as Record<string, RouterEntry>).filter(
+    ([, {expertsChoose}]) => !expertsChoose,
+  );
+  const variants = routers.map(([router, {defaultTopK: topK}]) => ({experts: 2, router, topK}));
+  test.each([...variants, {experts: null}])('with %j, a later byte changes no earlier logit', variant => {
+    const {model} = createModel({...SETTINGS, ...variant});
     const bytes = [104, 101, 108, 108, 111, 33];
     const logits = (last: number) =>
       model.predict(tf.tensor2d([...bytes.slice(0, 5), last], [1, 6], 'int32')) as tf.Tensor3D;
