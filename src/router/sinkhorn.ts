@@ -20,6 +20,12 @@ export interface SinkhornOptions {
   mask?: tf.Tensor1D;
 }
 
+/** Options of `sinkhornRouting`. */
+export interface SinkhornRoutingOptions extends RouterOptions {
+  /** As in `sinkhornAssignment`. Default 1e-4. */
+  tolerance?: number;
+}
+
 const TOLERANCE = 1e-4;
 const HOST_ITERATIONS = 500;
 const DEVICE_ITERATIONS = 30;
@@ -68,19 +74,24 @@ export function sinkhornAssignment(
  * @param logits float32 [T, E]. An expert at -Infinity is never chosen. Differentiable.
  * @param options.topK Experts a token, from 1 to E. Default 1.
  * @param options.training Whether to balance. Default false.
+ * @param options.tolerance How far a column sum of the matrix may be off, > 0. Default 1e-4.
  * @param options.mask [T]. 0 or false for padding, which has index -1 and zeros for weights and probs. Default: all are real.
  * @returns indices int32 [T, K]; weights float32 [T, K]; probs float32 [T, E] = softmax(logits). Owned by the caller. `random` changes nothing.
- * @throws ValueError for shapes that do not match, for a topK out of range, for a real token with NaN, Infinity or fewer than topK finite
+ * @throws ValueError for shapes that do not match, for a topK or tolerance out of range, for a real token with NaN, Infinity or fewer than topK finite
  *   logits, and in training for an expert without any finite logit (on GPU backends the weights are NaN instead).
  * @example
  * const {indices} = sinkhornRouting(tf.tensor2d([[3, 0], [1, 0]]), {training: true}); // => [[0], [1]]
  */
-export function sinkhornRouting(logits: tf.Tensor2D, {topK = 1, training = false, mask}: RouterOptions = {}): Routing {
+export function sinkhornRouting(
+  logits: tf.Tensor2D,
+  {topK = 1, training = false, tolerance = TOLERANCE, mask}: SinkhornRoutingOptions = {},
+): Routing {
   const owner = 'sinkhornRouting';
+  checkPositive(owner, 'tolerance', tolerance);
   return tf.tidy(() => {
     const input = routerInput(owner, logits, topK, mask);
     const selection = noGradient(() =>
-      training ? logSinkhorn(owner, input.logits, {tolerance: TOLERANCE, mask}) : tf.clone(input.logits),
+      training ? logSinkhorn(owner, input.logits, {tolerance, mask}) : tf.clone(input.logits),
     );
     const indices = chooseTopK(selection, topK, mask, input.refuseRow);
     const probs = tf.softmax(input.logits);
@@ -94,7 +105,7 @@ export function sinkhornRouting(logits: tf.Tensor2D, {topK = 1, training = false
 function logSinkhorn(
   owner: string,
   logits: tf.Tensor2D,
-  {tolerance = TOLERANCE, maxIterations, mask}: SinkhornOptions,
+  {tolerance, maxIterations, mask}: SinkhornOptions & {tolerance: number},
 ): tf.Tensor2D {
   if (!isOnHost()) return logSinkhornOnDevice(logits, maxIterations ?? DEVICE_ITERATIONS, mask);
   return logSinkhornOnHost(owner, logits, tolerance, maxIterations ?? HOST_ITERATIONS, mask);

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
-import {describe, expect, test} from 'vitest';
+import {describe, expect, test, vi} from 'vitest';
 import {
   logSinkhornOnDevice,
   logSinkhornOnHost,
@@ -11,6 +11,12 @@ import {eachBackend} from '../support/each-backend.js';
 import {numbers} from '../support/enumerate.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
 
+const place = vi.hoisted(() => ({isHost: true}));
+vi.mock('../../src/ops/host-read.js', async original => ({
+  ...(await original<typeof import('../../src/ops/host-read.js')>()),
+  isOnHost: () => place.isHost,
+}));
+
 /** float32 sums of some tens of terms of at most one. */
 const ROUNDING = 1e-6;
 
@@ -20,7 +26,7 @@ const logits = () => tf.tensor2d(LOGITS, [T, E]);
 
 const WAYS = [
   ['the loop on the host', (x: tf.Tensor2D, mask?: tf.Tensor1D) => logSinkhornOnHost('test', x, 1e-7, 1000, mask)],
-  ['rounds on the device', (x: tf.Tensor2D, mask?: tf.Tensor1D) => logSinkhornOnDevice(x, 200, mask)],
+  ['rounds on the device', (x: tf.Tensor2D, mask?: tf.Tensor1D) => logSinkhornOnDevice(x, 60, mask)],
 ] as const;
 
 /** Rows and columns of exp(z) scaled in turns, without logarithms, as Megatron-LM does it but to convergence. */
@@ -261,6 +267,41 @@ eachBackend('sinkhornRouting', () => {
       const routing = sinkhornRouting(x, {training: true});
       expect(tf.memory().numTensors).toBe(before + 3);
       expect(routing.indices.shape).toEqual([numTokens, 1]);
+    }
+  });
+
+  test('stops balancing at the tolerance', () => {
+    // A tolerance that any matrix meets ends it after one iteration, which leaves three tokens or more with expert 0.
+    const x = tf.tensor2d([9, 0, 8, 0, 7, 0, 6, 0], [4, 2]);
+    expect(list(sinkhornRouting(x, {training: true}).indices)).toEqual([0, 0, 1, 1]);
+    expect(list(sinkhornRouting(x, {training: true, tolerance: 1e3}).indices)).not.toEqual([0, 0, 1, 1]);
+    expect(() => sinkhornRouting(x, {tolerance: -1})).toThrow('sinkhornRouting: tolerance must be a positive finite');
+  });
+
+  test('routes alike on a device, where a bad token has NaN for weights', () => {
+    const mask = tf.tensor1d([1, 0, 1, 1, 1, 1, 1, 1, 1]);
+    for (const training of [false, true]) {
+      const onHost = sinkhornRouting(logits(), {training, mask, topK: 2});
+      place.isHost = false;
+      try {
+        const onDevice = sinkhornRouting(logits(), {training, mask, topK: 2});
+        expect(list(onDevice.indices)).toEqual(list(onHost.indices));
+        expectClose(onDevice.weights, list(onHost.weights), ROUNDING);
+      } finally {
+        place.isHost = true;
+      }
+    }
+    place.isHost = false;
+    try {
+      const poisoned = sinkhornRouting(
+        tf.tensor2d([
+          [0, 1],
+          [Number.NaN, 0],
+        ]),
+      );
+      expect(list(poisoned.weights).map(Number.isNaN)).toEqual([false, true]);
+    } finally {
+      place.isHost = true;
     }
   });
 
