@@ -4,6 +4,7 @@ import {Command, Option} from 'commander';
 import {BACKEND_CHOICES} from 'tfjs-moe/node';
 import {wholeNumber} from '../examples/shared/options.js';
 import {benchEstimators} from './estimators.js';
+import {benchMoE} from './moe.js';
 import {benchWasmKernels} from './wasm-kernels.js';
 
 const program = new Command('bench').description('Measures ratios of times within one run, the variants interleaved.');
@@ -21,4 +22,11 @@ program
   .option('--threads <count>', 'how many threads to compare with one', wholeNumber(2), 2)
   .option('--json', 'end with one line of JSON', false)
   .action(benchWasmKernels);
+program
+  .command('moe')
+  .description('a sparse Mixture-of-Experts, over the number of experts and over its peers')
+  .option('--rounds <count>', 'how often each variant is timed', wholeNumber(1), 9)
+  .option('--chart <file>', 'where to draw the curves, as SVG')
+  .option('--json', 'end with one line of JSON', false)
+  .action(benchMoE);
 await program.parseAsync();

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import {ValueError} from '../errors.js';
 import {noGradient} from '../ops/no-gradient.js';
 import {assign} from '../router/assign.js';
 import {expertCapacity} from '../router/capacity.js';
@@ -116,6 +117,7 @@ export class SparseMixture implements Mixture {
       });
     let sum = sumOfChosen(tokens, routing, assignment, this.#experts, this.#units, dispatch, call.apply, observe);
     if (unchosen) sum = tf.add(sum, unchosen);
+    if (routing.residualWeights) sum = tf.add(sum, this.#residual(tokens, routing.residualWeights));
     const scale = this.#state?.scale;
     if (scale) sum = tf.mul(sum, scale);
     return this.#withShared(sum, tokens, routing, assignment, mask);
@@ -144,6 +146,17 @@ export class SparseMixture implements Mixture {
       unchosen,
       this.#experts.map(expert => noGradient(() => tf.clone(apply(expert, tokens)))),
     );
+  }
+
+  /** What the tokens themselves add. */
+  #residual(tokens: tf.Tensor2D, weights: tf.Tensor1D): tf.Tensor2D {
+    const width = tokens.shape[1];
+    if (width !== this.#units) {
+      throw new ValueError(
+        `GumbelMoE: this router adds the token to its expert's output, so units must be the input's width (=${width}), but got ${this.#units}.`,
+      );
+    }
+    return tf.mul(tokens, tf.expandDims(weights, 1));
   }
 
   #withShared(

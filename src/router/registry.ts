@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import {show, ValueError} from '../errors.js';
 import {seeded} from '../random/random-source.js';
+import {baseRouting} from './base-routing.js';
+import {expertChoice} from './expert-choice.js';
 import {denseMixer} from './gates/dense-mixer.js';
 import {sparseMixer} from './gates/sparse-mixer.js';
 import {sparseMixerV2} from './gates/sparse-mixer-v2.js';
@@ -79,12 +81,31 @@ export const ROUTERS = {
     ...ANY,
     learnsNoise: true,
   },
+  expertChoice: {
+    route: (logits, {capacity, mask}: RouterContext = {}) => {
+      if (capacity === undefined) throw new ValueError('expertChoice: the capacity must be given in the context.');
+      const {routing, assignment} = expertChoice(logits, mask ? {capacity, mask} : {capacity});
+      return {...routing, assignment};
+    },
+    title: 'Expert choice',
+    reference: 'https://arxiv.org/abs/2202.09368',
+    ownOptions: [],
+    ...ANY,
+    expertsChoose: true,
+  },
   sinkhorn: {
     route: sinkhornRouting,
     title: 'Sinkhorn',
     reference: 'https://arxiv.org/abs/2202.01169',
     ownOptions: ['tolerance'],
     ...ANY,
+  },
+  base: {
+    route: baseRouting,
+    title: 'BASE',
+    reference: 'https://arxiv.org/abs/2103.16716',
+    ownOptions: [],
+    ...ONE,
   },
   hash: {
     route: (logits, {tokens, mask, seed = 0}: RouterContext & {seed?: number} = {}) => {

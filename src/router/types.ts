@@ -49,6 +49,8 @@ export type Routing = {
    * asks for the outputs of all experts, or for a substitute of them; it changes the gradient alone and never the output.
    */
   unchosen?: tf.Tensor2D;
+  /** float32 [T]: the weight of the token itself in the sum, from a router that mixes it in (BASE). */
+  residualWeights?: tf.Tensor1D;
   /** Which choices have a place, from routers whose experts choose; where it is absent, `assign` decides. */
   assignment?: Assignment;
 };

@@ -83,11 +83,11 @@ eachBackend('GumbelMoE, sparse', () => {
 
   for (const router of [...Object.keys(ROUTERS), 'reinmax', 'st', 'gumbelRao']) {
     test(`router ${router} trains in fit, evaluates the same twice, saves and loads, and leaks nothing`, async () => {
-      const moe = sparse({router: router as 'topK', capacityFactor: 1.5});
+      const moe = sparse({router: router as 'topK', units: 4, capacityFactor: 1.5});
       const model = tfl.sequential({layers: [tfl.layers.dense({units: 4, inputShape: [4]}), moe]});
       model.compile({optimizer: tf.train.adam(0.02), loss: 'meanSquaredError'});
       const x = input(48);
-      const y = tf.tensor2d(numbers(2, 144), [48, 3]);
+      const y = tf.tensor2d(numbers(2, 192), [48, 4]);
       const error = () => tf.tidy(() => (model.evaluate(x, y) as tf.Scalar).dataSync()[0]!);
       const before = error();
       await model.fit(x, y, {epochs: 1, batchSize: 16, shuffle: false});
