@@ -11,7 +11,9 @@ eachBackend('planRows', () => {
   test('sorts the choices that have a place by expert and place, and inverts the order', () => {
     fc.assert(
       fc.property(anyCase, c => {
-        const plan = tf.tidy(() => planRows(assignmentOf(c)));
+        const assignment = assignmentOf(c);
+        const plan = planRows(assignment);
+        tf.dispose([assignment.experts, assignment.positions]);
         const sorted = placed(c).sort((a, b) => a.place - b.place);
         expect([plan.numTokens, plan.numChoices, plan.numRows]).toEqual([c.T, c.K, sorted.length]);
         expect([...plan.choiceOfRow]).toEqual(sorted.map(({choice}) => choice));
