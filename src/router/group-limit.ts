@@ -48,7 +48,7 @@ export function limitToGroups(
     const ranked = tf.where(tf.equal(total, Number.NEGATIVE_INFINITY), tf.fill(total.shape, LOWEST), total);
     const kept = tf.expandDims(topKMask(ranked, topGroups, onBadRow), 2); // [T, G, 1]
     const isKept = tf.greater(tf.reshape(tf.tile(kept, [1, 1, groupSize]), scores.shape), 0);
-    const isVisible = tf.logicalOr(isKept, tf.isNaN(selection)); // a NaN must not hide in a group that is not kept
+    const isVisible = tf.logicalOr(isKept, tf.isNaN(selection)); // NaN must not hide in a group that is not kept: max passes over it on GPUs
     return tf.where(isVisible, selection, tf.fill(scores.shape, Number.NEGATIVE_INFINITY));
   });
 }

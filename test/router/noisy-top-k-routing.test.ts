@@ -154,6 +154,36 @@ eachBackend('noisyTopKRouting', () => {
     }
   });
 
+  test('padding has no noise and no gradient, whatever its logits of noise are', () => {
+    const noiseLogits = tf.tensor2d([
+      [0, 1],
+      [Number.NaN, Number.NaN],
+    ]);
+    const route = (n: tf.Tensor) =>
+      noisyTopKRouting(
+        tf.tensor2d([
+          [1, 2],
+          [3, 4],
+        ]),
+        {
+          noiseLogits: n as tf.Tensor2D,
+          training: true,
+          random: seeded(2),
+          mask: tf.tensor1d([1, 0]),
+        },
+      );
+    const {noisyLogits} = route(noiseLogits);
+    expect(list(noisyLogits!).slice(2)).toEqual([0, 0]);
+    const gradient = tf.grad(n => lossOf(route(n)))(noiseLogits);
+    expectFinite(gradient);
+    expect(list(gradient).slice(2)).toEqual([0, 0]);
+  });
+
+  test('fixed noise leaves padding at 0', () => {
+    const options = {training: true, random: seeded(2), mask: tf.tensor1d([0, 1])};
+    expect(list(noisyTopKRouting(tf.ones([2, 2]), options).noisyLogits!).slice(0, 2)).toEqual([0, 0]);
+  });
+
   test('an expert at -Infinity is not brought back by noise', () => {
     const logits = tf.tensor2d([[0, Number.NEGATIVE_INFINITY]]);
     const {indices} = noisyTopKRouting(logits, {noiseStd: 100, training: true, random: seeded(1)});

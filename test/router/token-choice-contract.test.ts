@@ -3,6 +3,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import {seeded} from 'tfjs-moe/estimators';
 import {describe, expect, test, vi} from 'vitest';
 import {gshardRouting} from '../../src/router/gshard-routing.js';
+import {hashRouting} from '../../src/router/hash-routing.js';
+import {lshRouting} from '../../src/router/lsh-routing.js';
 import {noisyTopKRouting} from '../../src/router/noisy-top-k-routing.js';
 import {randomRouting} from '../../src/router/random-routing.js';
 import {switchRouting} from '../../src/router/switch-routing.js';
@@ -284,5 +286,28 @@ describe.each(CASES.filter(([, {learns, topK}]) => learns && topK < E))('%s', (_
       expectFinite(gradient);
       expectClose(tf.slice(gradient, [0, 2], [2, 1]), [0, 0], 0);
     });
+  });
+});
+
+eachBackend('the routers without anything to learn', () => {
+  test('do on a device what they do on the host', () => {
+    const ids = tf.tensor1d([2, 0, -1, 3], 'int32');
+    const tokens = tf.tensor2d(randomLogits(9, 4, 3));
+    const mask = tf.tensor1d([1, 1, 0, 1]);
+    for (const fixed of [
+      () => hashRouting(ids, {numExperts: E, table: [3, 1, 0, 2], mask}),
+      () => lshRouting(tokens, {numExperts: E, random: seeded(1), mask}),
+      () => lshRouting(tokens, {numExperts: E, random: seeded(1)}),
+    ]) {
+      expect(read(onDevice(fixed))).toEqual(read(fixed()));
+    }
+  });
+
+  test('a token of NaN has weight NaN on a device', () => {
+    const tokens = tf.tensor2d([[1], [Number.NaN]]);
+    expect(list(onDevice(() => lshRouting(tokens, {numExperts: 2, random: seeded(1)})).weights)).toEqual([
+      1,
+      Number.NaN,
+    ]);
   });
 });

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {expect, test} from 'vitest';
+import {limitToGroups} from '../../src/router/group-limit.js';
 import {switchRouting} from '../../src/router/switch-routing.js';
 import {type TopKRoutingOptions, topKRouting} from '../../src/router/top-k-routing.js';
 import {eachBackend} from '../support/each-backend.js';
@@ -11,6 +12,7 @@ import {largestOf, lossOf, type SlowOptions, slowGradient, slowTopK} from './slo
 /** A softmax of a few numbers near 1 in float32. */
 const ROUNDING = 2e-6;
 const NEVER = Number.NEGATIVE_INFINITY;
+const logit = (p: number) => Math.log(p / (1 - p));
 
 const CASES: [string, SlowOptions][] = [
   ['one expert', {topK: 1}],
@@ -24,6 +26,14 @@ const CASES: [string, SlowOptions][] = [
   ['a bias', {topK: 3, bias: [0.3, -0.2, 0, 0.1, -0.4, 0.25, 0, -0.1]}],
   ['DeepSeek-V3', {topK: 4, scores: 'sigmoid', normalize: true, bias: numbers(3, 8), numGroups: 4, topGroups: 2}],
   ['groups without a bias', {topK: 2, numGroups: 4, topGroups: 2}],
+  [
+    'groups scored by a part of their experts',
+    {topK: 4, scores: 'sigmoid', bias: numbers(4, 8), numGroups: 2, topGroups: 1},
+  ],
+  [
+    'groups scored by one expert of four',
+    {topK: 1, scores: 'sigmoid', bias: numbers(5, 8), numGroups: 2, topGroups: 1},
+  ],
   ['groups of one', {topK: 2, scores: 'sigmoid', numGroups: 8, topGroups: 3}],
 ];
 
@@ -108,22 +118,53 @@ eachBackend('topKRouting', () => {
     expect(list(topKRouting(logits, options).indices)).toEqual([2, 3]);
   });
 
-  test('a group is scored by the experts that it has left, and a group without any is never kept', () => {
-    // Sums of the top two: .9 alone in the first group, .3 + .4 in the second, nothing in the third.
-    const logit = (p: number) => Math.log(p / (1 - p));
-    const logits = tf.tensor2d([[logit(0.9), NEVER, logit(0.3), logit(0.4), NEVER, NEVER]]);
-    const options = {topK: 3, scores: 'sigmoid', numGroups: 3, topGroups: 2} as const;
-    expect(list(topKRouting(logits, options).indices)).toEqual([0, 3, 2]);
-    const bias = tf.fill([6], -2) as tf.Tensor1D;
-    expect(list(topKRouting(logits, {...options, bias}).indices)).toEqual([0, 3, 2]);
+  test('a group is scored by the experts that it has left', () => {
+    // Sums of the top two of each group: nothing, .9 and .7.
+    const logits = tf.tensor2d([[NEVER, NEVER, NEVER, logit(0.9), NEVER, NEVER, logit(0.3), logit(0.4), logit(0.2)]]);
+    const options = {topK: 4, scores: 'sigmoid', numGroups: 3, topGroups: 2} as const;
+    expect(list(topKRouting(logits, options).indices)).toEqual([3, 7, 6, 8]);
+    const bias = tf.fill([9], -2) as tf.Tensor1D;
+    expect(list(topKRouting(logits, {...options, bias}).indices)).toEqual([3, 7, 6, 8]);
+  });
+
+  test('groups without an expert come last, and do no harm where there are enough experts', () => {
+    const logits = tf.tensor2d([[NEVER, NEVER, NEVER, NEVER, 1, 2]]);
+    expect(list(topKRouting(logits, {topK: 2, numGroups: 3, topGroups: 2}).indices)).toEqual([5, 4]);
+  });
+
+  test('NaN is seen in a group that is not kept', () => {
+    const selection = tf.tensor2d([[3, 4, 1, Number.NaN]]);
+    const limit = {numGroups: 2, topGroups: 1, scoredExperts: 1};
+    const limited = limitToGroups(tf.tensor2d([[3, 4, 1, 2]]), selection, limit, row => {
+      throw new Error(`row ${row}`);
+    });
+    expect(list(limited)).toEqual([3, 4, NEVER, Number.NaN]);
+  });
+
+  test('a group is scored by floor(topK / topGroups) of its experts', () => {
+    // Groups of four; top two: 1.0, 1.1 and .9; all four: 1.2, 1.12 and 1.8.
+    const three = [0.9, 0.1, 0.1, 0.1, 0.6, 0.5, 0.01, 0.01, 0.45, 0.45, 0.45, 0.45];
+    const two = {topK: 4, scores: 'sigmoid', numGroups: 3, topGroups: 2} as const;
+    expect(list(topKRouting(tf.tensor2d([three.map(logit)]), two).indices)).toEqual([0, 4, 5, 1]);
+    // Top two: .9 + .1 against .6 + .5, and all four: 1.2 against 1.1.
+    const logits = tf.tensor2d([[0.9, 0.1, 0.1, 0.1, 0.6, 0.5, 0.01, 0.01, 0.2, 0.2, 0.2, 0.2].map(logit)]);
+    const options = {topK: 2, scores: 'sigmoid', numGroups: 3, topGroups: 1} as const;
+    expect(list(topKRouting(logits, options).indices)).toEqual([4, 5]);
+    expect(list(topKRouting(logits, {...options, topK: 1}).indices)).toEqual([0]);
+    expect(list(topKRouting(logits, {...options, topK: 4}).indices)).toEqual([0, 1, 2, 3]);
   });
 
   test('NaN is refused wherever it stands, in a group that is not kept too', () => {
     for (const options of [{}, {bias: tf.zeros<tf.Rank.R1>([4])}, {numGroups: 2, topGroups: 1}]) {
       for (const scores of ['softmax', 'sigmoid', 'sqrtSoftplus'] as const) {
-        expect(() => topKRouting(tf.tensor2d([[5, 4, Number.NaN, 0]]), {...options, scores})).toThrow(
-          'topKRouting: token 0 must have at least topK (=1) finite logits and no NaN or Infinity.',
-        );
+        for (const end of [
+          [Number.NaN, 0],
+          [0, Number.NaN],
+        ]) {
+          expect(() => topKRouting(tf.tensor2d([[5, 4, ...end]]), {...options, scores})).toThrow(
+            'topKRouting: token 0 must have at least topK (=1) finite logits and no NaN or Infinity.',
+          );
+        }
       }
     }
   });
