@@ -26,8 +26,11 @@ export class DenseMixture implements Mixture {
     this.#units = units;
   }
 
-  call(tokens: tf.Tensor2D, {training, mask, apply}: MixtureCall): tf.Tensor2D {
-    const choice = this.router.apply(tokens, {training, ...(mask && {mask})}) as tf.Tensor2D; // [tokens, experts]
+  call(tokens: tf.Tensor2D, {training, mask, leading, apply}: MixtureCall): tf.Tensor2D {
+    // In the input's own shape: the router's loss may be one of sequences.
+    const input = tf.reshape(tokens, [...leading, tokens.shape[1]]);
+    const chosen = this.router.apply(input, {training, ...(mask && {mask: tf.reshape(mask, leading)})}) as tf.Tensor;
+    const choice = tf.reshape(chosen, [tokens.shape[0], -1]) as tf.Tensor2D; // [tokens, experts]
     // Where nothing is learned, each row may go through its own experts only. With a gradient to take, also one of inference, all are
     // evaluated: every expert then has a gradient, if of zero.
     const isSparse = !training && isOnHost() && currentTape() === null;

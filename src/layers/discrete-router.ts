@@ -101,7 +101,10 @@ export class DiscreteRouter extends tfl.layers.Layer {
       if (numRows === 0) return tf.zeros(outputShape); // wasm sums over an empty axis to whatever was in memory
       const mask = tokenMask(kwargs, input.shape);
       const tokens = withoutPadding(tf.reshape(tf.cast(input, 'float32'), [numRows, this.#width]), mask);
-      const choice = kwargs?.training === true ? this.#sample(tokens, mask) : this.#decide(this.#core.logits(tokens));
+      const choice =
+        kwargs?.training === true
+          ? this.#sample(tokens, mask, input.shape.slice(0, -1))
+          : this.#decide(this.#core.logits(tokens));
       const valid: tf.Tensor = mask === undefined ? choice : tf.mul(choice, tf.expandDims(mask, 1));
       return tf.reshape(valid, outputShape);
     });
@@ -143,14 +146,14 @@ export class DiscreteRouter extends tfl.layers.Layer {
   }
 
   /** The choice of training, with its gradient, its losses and its statistics. */
-  #sample(tokens: tf.Tensor2D, mask: tf.Tensor1D | undefined): tf.Tensor2D {
+  #sample(tokens: tf.Tensor2D, mask: tf.Tensor1D | undefined, leading: number[]): tf.Tensor2D {
     const random = this.#core.nextStep();
     const logits = this.#core.logits(this.#core.jittered(tokens, random));
     const options = {temperature: this.temperature, random: random.split(STREAM.draw)};
     const {sample, probs, assignment} = this.#core.named(() =>
       drawChoices(this.#estimate, logits, this.#args.topK, options),
     );
-    return this.#core.settle(sample, {logits, probs, assignment, mask}, random);
+    return this.#core.settle(sample, {logits, probs, assignment, mask, leading}, random);
   }
 
   #refuseRow(row: number): never {

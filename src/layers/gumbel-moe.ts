@@ -14,6 +14,7 @@ import {
   expertUnits,
   nameWeights,
   ownExpert,
+  refuseBatchStatistics,
   serializeExperts,
 } from './expert-list.js';
 import {FeedForwardExpert} from './feed-forward-expert.js';
@@ -67,6 +68,7 @@ export class GumbelMoE extends tfl.layers.Layer {
     this.#seed = args.seed ?? undefined;
     const {numExperts} = router;
     this.experts = args.experts == null ? this.#makeExperts(numExperts) : checkExperts(args.experts, numExperts);
+    if (sparse) this.experts.forEach(refuseBatchStatistics);
     this.experts.forEach(ownExpert);
     this.#mixture = sparse
       ? new SparseMixture(router, sparse, expert, this.experts, this.#kernelSeed('shared_expert'))
@@ -125,16 +127,19 @@ export class GumbelMoE extends tfl.layers.Layer {
       this.invokeCallHook(inputs, kwargs);
       const input = singleTensor(inputs);
       const units = this.#units!;
-      const outputShape = [...input.shape.slice(0, -1), units];
+      const leading = input.shape.slice(0, -1);
+      const outputShape = [...leading, units];
       const width = input.shape[input.rank - 1]!;
       const numRows = input.size / width;
       if (numRows === 0) return tf.zeros(outputShape);
       const mask = tokenMask(kwargs, input.shape);
       const tokens = withoutPadding(tf.reshape(tf.cast(input, 'float32'), [numRows, width]), mask);
       const training = kwargs?.training === true;
-      const apply = (expert: tfl.layers.Layer, rows: tf.Tensor2D) =>
-        singleTensor(expert.apply(rows, {training}) as tf.Tensor | tf.Tensor[]) as tf.Tensor2D;
-      return tf.reshape(this.#mixture.call(tokens, {training, mask, apply}), outputShape);
+      const apply = (expert: tfl.layers.Layer, rows: tf.Tensor2D, isReal?: tf.Tensor1D) => {
+        const masked = isReal && expert.supportsMasking ? {mask: isReal} : {};
+        return singleTensor(expert.apply(rows, {training, ...masked}) as tf.Tensor | tf.Tensor[]) as tf.Tensor2D;
+      };
+      return tf.reshape(this.#mixture.call(tokens, {training, mask, leading, apply}), outputShape);
     });
   }
 

@@ -11,6 +11,8 @@ export interface MixtureCall {
   training: boolean;
   /** float32 [T], 0 for padding. */
   mask: tf.Tensor1D | undefined;
+  /** The axes of the input before its features; their product is T. */
+  leading: number[];
   /** Applies an expert to rows. */
   apply: ApplyExpert;
 }

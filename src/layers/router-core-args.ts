@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import {checkBoolean, checkCount, checkOneOf, checkPositive, checkRange, ValueError} from '../errors.js';
 import {seeded} from '../random/random-source.js';
-import type {AuxiliaryLossWeights} from './router-loss.js';
+import type {LoadBalancingConvention} from '../router/load-balancing-loss.js';
+import type {AuxiliaryLossWeights, BalanceScope} from './router-loss.js';
 import type {InitializerIdentifier, LayerArgs} from './tfjs-types.js';
 
 /** Arguments of every layer that routes. */
@@ -21,6 +22,21 @@ export interface RouterLayerArgs extends LayerArgs, Partial<AuxiliaryLossWeights
   jitter?: number;
   /** Makes initial weights and noise a function of the seed, the layer's name and its step. Default: different each time. */
   seed?: number;
+  /** What counts as an expert's share of the tokens in the load-balancing loss, where topK > 1; see `loadBalancingLoss`. Default 'meanK'. */
+  loadBalancingConvention?: LoadBalancingConvention;
+  /**
+   * Which tokens are balanced together. 'batch': those of a call. 'sequence': those of each sequence by themselves, for an input of shape
+   * [batch, ..., tokens, features]. 'running': the shares are those of this training call and the earlier ones, so that small batches
+   * need not each be balanced, which lets experts specialise; the counts are saved with the weights. For convention 'meanK' alone. After
+   * the balance over micro-batches of GRIN (https://arxiv.org/abs/2409.12136, section 3.3) and https://arxiv.org/abs/2501.11873, which
+   * sum the counts within a step. Default 'batch'.
+   */
+  loadBalancingScope?: BalanceScope;
+  /**
+   * What part of the running counts remains at each training call, 0 to 1, with scope 'running': about 1 / (1 - decay) calls are
+   * balanced together. 0 is the batch by itself; 1 forgets nothing, not even the choices of the untrained router. Default 0.9.
+   */
+  loadBalancingDecay?: number;
   /** How the auxiliary losses reach the gradient: through `addLoss`, or injected where the output leaves the layer. Default 'addLoss'. */
   auxLoss?: 'addLoss' | 'inject';
 }
@@ -30,6 +46,8 @@ export type RouterCoreArgs = Required<Omit<RouterLayerArgs, keyof LayerArgs | 's
   seed: number | undefined;
 };
 
+const CONVENTIONS = ['meanK', 'sumK', 'gshardTop1'] as const;
+const SCOPES = ['batch', 'sequence', 'running'] as const;
 const AUXILIARY_LOSSES = ['addLoss', 'inject'] as const;
 
 /** Fills in defaults and refuses, in the name of `owner`, what a routing layer cannot work with. */
@@ -48,6 +66,9 @@ export function resolveRouterCoreArgs(
     loadWeight = 0,
     routerZLossWeight = 0,
     entropyWeight = 0,
+    loadBalancingConvention = 'meanK',
+    loadBalancingScope = 'batch',
+    loadBalancingDecay = 0.9,
     auxLoss = 'addLoss',
   }: RouterLayerArgs,
 ): RouterCoreArgs {
@@ -61,6 +82,14 @@ export function resolveRouterCoreArgs(
   checkRange(owner, 'jitter', jitter, 0, 1);
   const weights = {loadBalancingWeight, importanceWeight, loadWeight, routerZLossWeight, entropyWeight};
   for (const [field, weight] of Object.entries(weights)) checkRange(owner, field, weight, 0);
+  checkOneOf(owner, 'loadBalancingConvention', loadBalancingConvention, CONVENTIONS);
+  checkOneOf(owner, 'loadBalancingScope', loadBalancingScope, SCOPES);
+  checkRange(owner, 'loadBalancingDecay', loadBalancingDecay, 0, 1);
+  if (loadBalancingScope === 'running' && loadBalancingConvention !== 'meanK') {
+    throw new ValueError(
+      `${owner}: loadBalancingScope "running" goes with loadBalancingConvention "meanK" alone, but got "${loadBalancingConvention}".`,
+    );
+  }
   checkOneOf(owner, 'auxLoss', auxLoss, AUXILIARY_LOSSES);
   if (seed != null) seeded(seed); // refuses what is no seed
   return {
@@ -72,6 +101,9 @@ export function resolveRouterCoreArgs(
     jitter,
     seed: seed ?? undefined,
     ...weights,
+    loadBalancingConvention,
+    loadBalancingScope,
+    loadBalancingDecay,
     auxLoss,
   };
 }

@@ -5,12 +5,13 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import {checkPositive, show, ValueError} from '../errors.js';
 import {hostScalar} from '../ops/host-read.js';
 import type {RandomSource} from '../random/random-source.js';
+import {addCounts} from '../router/running-counts.js';
 import {AuxiliaryLossQueue, injectLoss} from './auxiliary-loss.js';
 import {resolveInitializer} from './initializers.js';
 import {featureWidth} from './layer-input.js';
 import {type LayerRandom, layerRandom, scopeOf} from './layer-random.js';
 import type {RouterCoreArgs} from './router-core-args.js';
-import {hasNoLoss, type RouterOutcome, routerLoss} from './router-loss.js';
+import {hasNoLoss, type RouterLossOptions, type RouterOutcome, routerLoss} from './router-loss.js';
 import {addToStatistics, statisticsSize, takingEarlierStatistics} from './router-statistics.js';
 
 /** Which stream of a step a kind of noise comes from, so that one kind does not move another. */
@@ -42,6 +43,7 @@ export class RouterCore {
   #temperature!: tfl.LayerVariable;
   #step!: tfl.LayerVariable;
   #statistics!: tfl.LayerVariable;
+  #runningCounts: tfl.LayerVariable | undefined;
 
   /** @param owner The layer's class, for the error messages. */
   constructor(owner: string, args: RouterCoreArgs) {
@@ -81,11 +83,12 @@ export class RouterCore {
   /** Makes the weights; `hasKernel` says whether the logits are a product with a kernel. Returns the number of features. */
   build(layer: tfl.layers.Layer, inputShape: tfl.Shape | tfl.Shape[], addWeight: AddWeight, hasKernel = true): number {
     const width = featureWidth(this.#owner, inputShape);
-    const {numExperts, useBias, kernelInitializer, temperature, seed} = this.#args;
+    const {numExperts, useBias, kernelInitializer, temperature, seed, loadBalancingScope} = this.#args;
     this.#addWeight = addWeight;
     this.#temperature = this.addState('temperature', []);
     this.#step = this.addState('step', [], 'int32');
     this.#statistics = takingEarlierStatistics(this.addState('statistics', [statisticsSize(numExperts)]));
+    if (loadBalancingScope === 'running') this.#runningCounts = this.addState('running_counts', [numExperts]);
     this.#scope = scopeOf(layer, this.#temperature);
     this.#random = layerRandom(seed, this.#scope);
     if (hasKernel) this.#kernel = this.addKernel('kernel', [width, numExperts], kernelInitializer, 0);
@@ -153,7 +156,11 @@ export class RouterCore {
     const statistics = this.#statistics.read() as tf.Tensor1D;
     this.#statistics.write(addToStatistics(statistics, probs, assignment, mask, dropped));
     if (hasNoLoss(this.#args)) return output;
-    const loss = routerLoss(this.#args, outcome, this.#args.topK, random.split(STREAM.load));
+    const {topK, loadBalancingWeight} = this.#args;
+    const loss = this.named(() => {
+      const balancing = loadBalancingWeight > 0 ? this.#balancing(outcome) : {};
+      return routerLoss(this.#args, outcome, {topK, random: random.split(STREAM.load), balancing});
+    });
     if (this.#args.auxLoss === 'inject') return injectLoss(output, loss);
     this.#losses.push(loss);
     return output;
@@ -177,6 +184,22 @@ export class RouterCore {
       if (error instanceof ValueError) throw new ValueError(`${this.#owner} "${this.#scope}": ${error.message}`);
       throw error;
     }
+  }
+
+  /** How this call is balanced; running counts take it in. */
+  #balancing({assignment, mask, leading}: RouterOutcome): RouterLossOptions['balancing'] {
+    const {loadBalancingConvention: convention, loadBalancingScope: scope, loadBalancingDecay: decay} = this.#args;
+    if (scope === 'sequence' && leading.length < 2) {
+      throw new ValueError(
+        'loadBalancingScope "sequence" needs an input of shape [batch, ..., tokens, features], ' +
+          `but got tokens without sequences, ${show([...leading, 'features'])}.`,
+      );
+    }
+    if (scope !== 'running') return {convention, scope};
+    const running = this.#runningCounts!;
+    const counts = addCounts(running.read() as tf.Tensor1D, {kHot: assignment}, {decay, ...(mask && {mask})});
+    running.write(counts);
+    return {convention, counts};
   }
 
   #assertBuilt(field: string): void {

@@ -18,6 +18,7 @@ import {MixtureState} from './mixture-state.js';
 import {sumOfChosen} from './sparse-experts.js';
 import {SparseRouter} from './sparse-router.js';
 import type {SparseRouterArgs} from './sparse-router-args.js';
+import {withoutPadding} from './token-mask.js';
 
 /** What stays of the running mean of an expert's outputs at each step. */
 const MEANS_DECAY = 0.9;
@@ -26,12 +27,10 @@ const MEANS_DECAY = 0.9;
 export class SparseMixture implements Mixture {
   readonly router: SparseRouter;
   readonly #args: ResolvedSparseArgs;
-  readonly #expert: ExpertArgs;
   readonly #experts: readonly tfl.layers.Layer[];
   readonly #state: MixtureState | undefined;
-  readonly #kernelSeed: (index: number) => number | undefined;
-  #shared: FeedForwardExpert | undefined;
-  #gate: tfl.layers.Layer | undefined;
+  readonly #shared: FeedForwardExpert | undefined;
+  readonly #gate: tfl.layers.Layer | undefined;
   #units = 0;
 
   /** @param kernelSeed Of the shared expert's kernels. */
@@ -44,12 +43,24 @@ export class SparseMixture implements Mixture {
   ) {
     this.router = new SparseRouter(router);
     this.#args = args;
-    this.#expert = expert;
     this.#experts = experts;
-    this.#kernelSeed = kernelSeed;
     const {scalesOutput: hasScale = false, unchosenOutputs} = getMixtureRouter(router.router ?? 'switch');
     const hasMeans = unchosenOutputs === 'means';
     if (hasScale || hasMeans) this.#state = new MixtureState({hasScale, hasMeans, numExperts: router.numExperts});
+    const {sharedHiddenUnits, sharedGate} = args;
+    if (sharedHiddenUnits === null) return;
+    const {activation, gated} = expert;
+    const hiddenUnits = hiddenWidths(sharedHiddenUnits);
+    const units = () => this.#units;
+    this.#shared = new FeedForwardExpert({name: 'shared_expert', hiddenUnits, units, activation, gated, kernelSeed});
+    if (sharedGate === 'none') return;
+    this.#gate = tfl.layers.dense({
+      name: 'shared_gate',
+      units: sharedGate === 'sigmoid' ? 1 : 2,
+      activation: sharedGate,
+      useBias: false,
+      kernelInitializer: 'zeros', // each side counts one half at first
+    });
   }
 
   get extras(): readonly tfl.layers.Layer[] {
@@ -59,38 +70,16 @@ export class SparseMixture implements Mixture {
   build(width: number, units: number): void {
     this.#units = units;
     if (this.#state) buildChild(this.#state, units);
-    const {sharedHiddenUnits, sharedGate} = this.#args;
-    if (sharedHiddenUnits === null) return;
-    const {activation, gated} = this.#expert;
-    const hiddenUnits = hiddenWidths(sharedHiddenUnits);
-    this.#shared = new FeedForwardExpert({
-      name: 'shared_expert',
-      hiddenUnits,
-      units,
-      activation,
-      gated,
-      kernelSeed: this.#kernelSeed,
-    });
-    buildChild(this.#shared, width);
-    if (sharedGate === 'none') return;
-    // Zeros: each side counts one half at first.
-    const zeros = tfl.initializers.zeros();
-    const gateUnits = sharedGate === 'sigmoid' ? 1 : 2;
-    this.#gate = tfl.layers.dense({
-      name: 'shared_gate',
-      units: gateUnits,
-      activation: sharedGate,
-      useBias: false,
-      kernelInitializer: zeros,
-    });
-    buildChild(this.#gate, width);
+    if (this.#shared) buildChild(this.#shared, width);
+    if (this.#gate) buildChild(this.#gate, width);
   }
 
   call(tokens: tf.Tensor2D, call: MixtureCall): tf.Tensor2D {
-    const {training, mask} = call;
+    const {training, mask, leading} = call;
     const {routing, assignment} = this.router.route(tokens, {
       training,
       mask,
+      leading,
       capacity: this.#capacity(tokens.shape[0], training),
       assign: (wanted, random) => {
         const capacity = this.#placesOf(tokens.shape[0], training);
@@ -139,12 +128,14 @@ export class SparseMixture implements Mixture {
   }
 
   /** Zeros, with the gradient for the weights of experts that were not chosen. */
-  #termOfUnchosen(tokens: tf.Tensor2D, unchosen: tf.Tensor2D, {apply}: MixtureCall): tf.Tensor2D {
+  #termOfUnchosen(tokens: tf.Tensor2D, unchosen: tf.Tensor2D, {apply, mask}: MixtureCall): tf.Tensor2D {
     const means = this.#state?.means;
     if (means) return unchosenTerm(unchosen, tf.clone(means.read()) as tf.Tensor2D);
+    const isReal = mask && tf.cast<tf.Tensor1D>(mask, 'bool');
+    const outputs = this.#experts.map(expert => noGradient(() => tf.clone(apply(expert, tokens, isReal))));
     return denseTerm(
       unchosen,
-      this.#experts.map(expert => noGradient(() => tf.clone(apply(expert, tokens)))),
+      outputs.map(output => withoutPadding(output, mask)), // an expert may make anything of a row of zeros
     );
   }
 

@@ -8,6 +8,7 @@ import {noGradient} from '../ops/no-gradient.js';
 import type {RandomSource} from '../random/random-source.js';
 import {updatedBias} from '../router/bias-update.js';
 import {cosineLogits} from '../router/cosine-logits.js';
+import type {NoisyRouting} from '../router/noisy-top-k-routing.js';
 import type {Assignment, Routing} from '../router/types.js';
 import {currentTape} from './auxiliary-loss.js';
 import {serializeInitializer} from './initializers.js';
@@ -32,6 +33,8 @@ export interface RouteCall {
   training: boolean;
   /** float32 [T], 0 for padding. */
   mask: tf.Tensor1D | undefined;
+  /** The axes of the input before its features; their product is T. */
+  leading: number[];
   /** C, for routers whose experts choose. */
   capacity: number | undefined;
   /** Gives the choices their places; `random` is the order's in training. */
@@ -137,7 +140,8 @@ export class SparseRouter extends tfl.layers.Layer {
       this.invokeCallHook(inputs, kwargs);
       const input = singleTensor(inputs);
       this.#core.checkInput(input, this.#width);
-      const outputShape = [...input.shape.slice(0, -1), this.numExperts];
+      const leading = input.shape.slice(0, -1);
+      const outputShape = [...leading, this.numExperts];
       const numRows = input.size / this.#width;
       if (numRows === 0) return tf.zeros(outputShape);
       const mask = tokenMask(kwargs, input.shape);
@@ -146,6 +150,7 @@ export class SparseRouter extends tfl.layers.Layer {
       const {routing} = this.route(tokens, {
         training: kwargs?.training === true,
         mask,
+        leading,
         capacity: Math.ceil((this.topK * numRows) / this.numExperts),
         assign: ({indices}) => ({...none, experts: indices, positions: indices}), // every choice has a place, whichever
       });
@@ -156,7 +161,7 @@ export class SparseRouter extends tfl.layers.Layer {
   /** Routes tokens [T, D] without padding's values, and gives them their places. */
   route(
     tokens: tf.Tensor2D,
-    {training, mask, capacity, assign}: RouteCall,
+    {training, mask, leading, capacity, assign}: RouteCall,
   ): {routing: Routing; assignment: Assignment} {
     const random = training ? this.#core.nextStep() : undefined;
     const bias = this.#balance && this.#biasOfStep(this.#balance, training);
@@ -191,7 +196,9 @@ export class SparseRouter extends tfl.layers.Layer {
       const isPlaced = tf.greaterEqual(assignment.experts, tf.scalar(0, 'int32'));
       return tf.sub<tf.Scalar>(tf.sum(chosen), tf.sum(tf.cast(isPlaced, 'float32')));
     });
-    const outcome = {logits, probs: routing.probs, assignment: chosen, mask, dropped};
+    const {noisyLogits, noiseStd}: NoisyRouting = routing;
+    const noise = noisyLogits && noiseStd !== undefined ? {noise: {noisyLogits, noiseStd}} : {};
+    const outcome = {logits, probs: routing.probs, assignment: chosen, mask, leading, dropped, ...noise};
     return {routing: {...routing, weights: this.#core.settle(routing.weights, outcome, random)}, assignment};
   }
 

@@ -7,14 +7,20 @@ import {checkCount, checkPositive, checkShape, ValueError} from '../errors.js';
 import {noGradient} from '../ops/no-gradient.js';
 import {topKMask} from '../ops/top-k-mask.js';
 import {squaredVariation} from './squared-variation.js';
-import {lossOverTokens, type TokenMaskOptions} from './tokens.js';
+import {lossOverTokens, type TokenMaskOptions, type Tokens} from './tokens.js';
+
+/** Standard deviations below the threshold of an expert that is never chosen: far enough for a probability of 0. */
+const CERTAIN = -1e3;
 
 /** Options of `loadLoss`. */
 export interface LoadLossOptions extends TokenMaskOptions {
   /** Experts a token, from 1 to numExperts. Default 1. */
   topK?: number;
-  /** Standard deviation of the noise in `noisyLogits`, > 0, in the unit of the logits. V-MoE uses 1 / numExperts. */
-  noiseStd: number;
+  /**
+   * Standard deviation of the noise in `noisyLogits`, > 0, in the unit of the logits: a number (V-MoE uses 1 / numExperts), or [...,
+   * numExperts], that of each logit where it is learned. Differentiable, which is how learned noise is trained for balance.
+   */
+  noiseStd: number | tf.Tensor;
 }
 
 /**
@@ -30,7 +36,7 @@ export interface LoadLossOptions extends TokenMaskOptions {
  * @param noisyLogits float32 [..., numExperts]. The same with the noise added, which the router chose by. No gradient
  *   flows to them.
  * @param options.topK Experts a token. Default 1.
- * @param options.noiseStd Standard deviation of the noise, > 0.
+ * @param options.noiseStd Standard deviation of the noise, > 0: a number, or [..., numExperts], whose entries are not checked.
  * @param options.mask [...]. 1 or true for real tokens, 0 or false for padding. Default: all are real.
  * @returns A scalar, dimensionless, owned by the caller; 0 if there are no real tokens.
  * @throws ValueError if shapes do not match, if topK or noiseStd is out of range, and for a real token with NaN or
@@ -42,19 +48,35 @@ export function loadLoss(
   {topK = 1, noiseStd, mask}: LoadLossOptions,
 ): tf.Scalar {
   const owner = 'loadLoss';
-  checkPositive(owner, 'noiseStd', noiseStd);
+  if (typeof noiseStd !== 'object') checkPositive(owner, 'noiseStd', noiseStd);
   checkCount(owner, 'topK', topK, 1);
   checkShape(owner, 'noisyLogits', noisyLogits.shape, logits.shape, 'of logits');
+  if (typeof noiseStd === 'object') checkShape(owner, 'noiseStd', noiseStd.shape, logits.shape, 'of logits');
   const numExperts = logits.shape[logits.rank - 1];
   if (numExperts !== undefined && topK > numExperts) {
     throw new ValueError(`${owner}: topK (=${topK}) must not exceed numExperts (=${numExperts}).`);
   }
   return lossOverTokens(owner, 'logits', logits, mask, tokens => {
     const threshold = noGradient(() => kthLargest(tokens.rows(noisyLogits), topK)); // [tokens, 1]
-    const margin = tf.div(tf.sub(tokens.rows(logits), threshold), noiseStd * Math.SQRT2);
+    const above = tf.sub(tokens.rows(logits), threshold) as tf.Tensor2D; // [tokens, experts]
+    const margin =
+      typeof noiseStd === 'object'
+        ? tf.div(standardized(above, noiseStd, tokens), Math.SQRT2)
+        : tf.div(above, noiseStd * Math.SQRT2);
     const chosen = tf.mul(0.5, tf.add(1, tf.erf(margin))); // Phi(x) = (1 + erf(x / sqrt 2)) / 2
     return squaredVariation(tokens.mean(chosen as tf.Tensor2D));
   });
+}
+
+/**
+ * x / std with a deviation for each entry. Padding has none, and an expert masked with -Infinity gets a number that is as certain, since the
+ * gradient of its quotient would be 0 times infinity.
+ */
+function standardized(x: tf.Tensor2D, std: tf.Tensor, tokens: Tokens): tf.Tensor2D {
+  const isOpen = noGradient(() => tf.notEqual(x, Number.NEGATIVE_INFINITY)); // NaN is
+  const hasStd = noGradient(() => tf.logicalAnd(isOpen, tf.cast(tokens.rows(tf.onesLike(std)), 'bool')));
+  const bounded = tf.where(isOpen, x, tf.fill(x.shape, CERTAIN));
+  return tf.div(bounded, tf.where(hasStd, tokens.rows(std), tf.onesLike(x)));
 }
 
 /** The k-th largest entry of each row, [n, experts] -> [n, 1]. */

@@ -32,6 +32,8 @@ export interface NoisyTopKRoutingOptions extends RouterOptions {
 export interface NoisyRouting extends Routing {
   /** float32 [T, E]: what experts were chosen by, zeros for padding; for `loadLoss`. Only in training: without noise that loss is undefined. */
   noisyLogits?: tf.Tensor2D;
+  /** Their noise's standard deviation, for `loadLoss`: a number, or of learned noise [T, E] with its gradient. Only in training. */
+  noiseStd?: number | tf.Tensor2D;
 }
 
 /**
@@ -48,13 +50,13 @@ export interface NoisyRouting extends Routing {
  * @param options.training Whether noise is added. Default false.
  * @param options.random Source of noise. Default: a fresh unseeded one.
  * @param options.mask [T]. 0 or false for padding, which has index -1 and zeros elsewhere. Default: all are real.
- * @returns indices int32 [T, K] in falling order of h; weights float32 [T, K]; probs float32 [T, E]; noisyLogits float32 [T, E] in
- *   training. Owned by the caller.
+ * @returns indices int32 [T, K] in falling order of h; weights float32 [T, K]; probs float32 [T, E]; noisyLogits float32 [T, E] and noiseStd,
+ *   a number or float32 [T, E], in training. Owned by the caller.
  * @throws ValueError for shapes that do not match, numbers out of range, both kinds of noise at once, `'chosen'` with topK 1, and for a real
  *   token with NaN, Infinity or fewer than topK finite noisy logits (on GPU backends its weights are NaN instead).
  * @example
- * const {noisyLogits} = noisyTopKRouting(logits, {topK: 2, noiseStd: 0.25, training: true, random: seeded(1)});
- * loadLoss(logits, noisyLogits!, {topK: 2, noiseStd: 0.25});
+ * const {noisyLogits, noiseStd} = noisyTopKRouting(logits, {topK: 2, training: true, random: seeded(1)});
+ * loadLoss(logits, noisyLogits!, {topK: 2, noiseStd: noiseStd!});
  */
 export function noisyTopKRouting(
   logits: tf.Tensor2D,
@@ -76,12 +78,14 @@ export function noisyTopKRouting(
     const input = routerInput(owner, logits, topK, mask);
     if (noiseLogits) checkShape(owner, 'noiseLogits', noiseLogits.shape, logits.shape, 'of logits');
     let noisy = input.logits; // h, [T, E]
+    let ofNoise: Pick<NoisyRouting, 'noisyLogits' | 'noiseStd'> = {};
     if (training) {
       const std = noiseLogits
-        ? tf.add(tf.softplus(input.withoutPadding(noiseLogits)), LEAST_STD)
-        : tf.scalar(noiseStd ?? 1 / logits.shape[1]);
+        ? tf.add<tf.Tensor2D>(tf.softplus(input.withoutPadding(noiseLogits)), LEAST_STD)
+        : (noiseStd ?? 1 / logits.shape[1]);
       const noise = tf.mul(standardNormal(logits.shape, random ?? unseeded()), std) as tf.Tensor2D;
       noisy = tf.add(input.logits, input.withoutPadding(noise));
+      ofNoise = {noisyLogits: noisy, noiseStd: std};
     }
     const indices = chooseTopK(noisy, topK, mask, input.refuseRow);
     const weights =
@@ -90,7 +94,7 @@ export function noisyTopKRouting(
       indices,
       weights: poisonBadRows(input.withoutPadding(weights), indices, mask),
       probs: input.withoutPadding(tf.softmax(input.logits)),
-      ...(training && {noisyLogits: noisy}),
+      ...ofNoise,
     };
   });
 }
