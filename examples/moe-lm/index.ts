@@ -246,10 +246,12 @@ async function trainInto(output: string, run: Run, text: TextData, interrupt: In
   if (!isComplete(run)) await save();
 }
 
+/** How many held-out bytes the final figure is taken over, evenly spread: the text's tenth may be large. */
+const MEASURED_BYTES = 2 ** 18;
 /** How many windows of the held-out text the table of readers is drawn from. */
 const READ_WINDOWS = 128;
 
-/** Measures the whole held-out text, and prints what was found. */
+/** Measures on the held-out text, and prints what was found. */
 async function examine(
   network: LanguageModel,
   text: TextData,
@@ -257,7 +259,8 @@ async function examine(
   seed: number,
   expertLoad: number[][] | undefined,
 ) {
-  const found = await measure(network, text.heldOut, tiledWindows(text.heldOut, network.context));
+  const begins = tiledWindows(text.heldOut, network.context, Math.ceil(MEASURED_BYTES / network.context));
+  const found = await measure(network, text.heldOut, begins);
   const readers = await countReaders(network, text.heldOut, tiledWindows(text.heldOut, network.context, READ_WINDOWS));
   if (readers.length > 0) {
     if (expertLoad) console.log(`\nHow the bytes spread over the experts:\n${describeLoads(expertLoad)}`);

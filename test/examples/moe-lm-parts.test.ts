@@ -92,6 +92,16 @@ eachBackendAndKernels('CausalSelfAttention', () => {
     expect(values.slice(0, 3 * WIDTH).every(value => value !== 0)).toBe(true);
   });
 
+  test('the beginning of a sequence gives the beginning of its output', () => {
+    const {layer} = build();
+    const x = numbers(TIME * WIDTH, 11);
+    const whole = list(layer.apply(tf.tensor3d(x, [1, TIME, WIDTH])) as tf.Tensor);
+    for (const time of [1, 3]) {
+      const part = layer.apply(tf.tensor3d(x.slice(0, time * WIDTH), [1, time, WIDTH])) as tf.Tensor;
+      expectClose(part, whole.slice(0, time * WIDTH), ROUNDING);
+    }
+  });
+
   test('the gradients of its input and weights are those of finite differences', () => {
     const {layer} = build();
     const x = tf.tensor3d(numbers(TIME * WIDTH, 6), [1, TIME, WIDTH]);
