@@ -98,6 +98,27 @@ export function checkExperts(experts: tfl.layers.Layer[], numExperts: number): r
   return [...experts];
 }
 
+/**
+ * Refuses an expert with a batch normalization somewhere in it. Of a batch an expert sees the rows that were sent to it alone: their mean and
+ * deviation say what the router chose, and for a single row they are that row and 0.
+ */
+export function refuseBatchStatistics(expert: tfl.layers.Layer, index: number): void {
+  const seen = new Set<unknown>();
+  const search = (part: unknown): void => {
+    if (!(part instanceof tfl.layers.Layer) || seen.has(part)) return;
+    seen.add(part);
+    if (part.getClassName() === 'BatchNormalization') {
+      throw new ValueError(
+        `GumbelMoE: experts[${index}] must not normalize by statistics of the batch with compute: 'sparse', since it sees a varying part ` +
+          `of each batch, but holds "${part.name}". Use layer normalization.`,
+      );
+    }
+    // Models and wrappers hold layers in fields, and so does a layer of one's own.
+    for (const field of Object.values(part)) (Array.isArray(field) ? field : [field]).forEach(search);
+  };
+  search(expert);
+}
+
 /** The saved form of a list of layers. */
 export function serializeExperts(experts: readonly tfl.layers.Layer[]): tf.serialization.ConfigDictArray {
   return experts.map(expert => ({className: expert.getClassName(), config: expert.getConfig()}));

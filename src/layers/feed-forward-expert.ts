@@ -10,8 +10,8 @@ import type {Kwargs, LayerArgs} from './tfjs-types.js';
 export interface FeedForwardExpertArgs extends LayerArgs {
   /** Widths of the hidden layers. */
   hiddenUnits: number[];
-  /** Width of the output. Default: the input's. */
-  units?: number | null;
+  /** Width of the output; a function is asked when the layer is built. Default: the input's. */
+  units?: number | null | (() => number);
   /** After each hidden layer, or of its gate; the last layer is linear. */
   activation: string;
   /** Whether hidden layers are gated: with the activation 'swish' SwiGLU, with 'gelu' GeGLU. Default false. */
@@ -69,8 +69,9 @@ export class FeedForwardExpert extends tfl.layers.Layer {
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
     const shape = singleShape(inputShape);
-    const {hiddenUnits, units, gated, kernelSeed} = this.#args;
-    const widths = [shape[shape.length - 1]!, ...hiddenUnits, units ?? shape[shape.length - 1]!];
+    const {hiddenUnits, gated, kernelSeed} = this.#args;
+    const width = shape[shape.length - 1]!;
+    const widths = [width, ...hiddenUnits, this.#units() ?? width];
     const last = widths.length - 2;
     for (let i = 0; i <= last; ++i) {
       const sides: [number, number] = [widths[i]!, widths[i + 1]!];
@@ -114,12 +115,17 @@ export class FeedForwardExpert extends tfl.layers.Layer {
 
   override computeOutputShape(inputShape: tfl.Shape | tfl.Shape[]): tfl.Shape {
     const shape = singleShape(inputShape);
-    return [...shape.slice(0, -1), this.#args.units ?? shape[shape.length - 1]!];
+    return [...shape.slice(0, -1), this.#units() ?? shape[shape.length - 1]!];
   }
 
   override getConfig(): tf.serialization.ConfigDict {
-    const {hiddenUnits, units, activation, gated, useBias} = this.#args;
-    return {...super.getConfig(), hiddenUnits, units, activation, gated, useBias};
+    const {hiddenUnits, activation, gated, useBias} = this.#args;
+    return {...super.getConfig(), hiddenUnits, units: this.#units(), activation, gated, useBias};
+  }
+
+  #units(): number | null {
+    const {units} = this.#args;
+    return typeof units === 'function' ? units() : units;
   }
 
   #addDense(prefix: string, layer: number, sides: [number, number], seed: number | undefined): DenseWeights {

@@ -23,8 +23,8 @@ export type DispatchMethod = 'auto' | 'ragged' | 'capacity' | 'oneHot';
 /** The names of the methods. */
 export const DISPATCH_METHODS: readonly DispatchMethod[] = ['auto', 'ragged', 'capacity', 'oneHot'];
 
-/** Applies an expert to rows [n, features], giving [n, units]. */
-export type ApplyExpert = (expert: tfl.layers.Layer, rows: tf.Tensor2D) => tf.Tensor2D;
+/** Applies an expert to rows [n, features], giving [n, units]; `isReal`, bool [n], where not all of them are a token's. */
+export type ApplyExpert = (expert: tfl.layers.Layer, rows: tf.Tensor2D, isReal?: tf.Tensor1D) => tf.Tensor2D;
 
 /** Sees each expert's outputs, and how many of their rows are a token's where not all are. */
 export type ObserveOutputs = (outputs: tf.Tensor2D[], counts?: tf.Tensor1D) => void;
@@ -96,24 +96,42 @@ function outputsOfRows(
   return withZeroGradients(all, idle);
 }
 
-/** The outputs of all experts, each on its own buffer; zeros in free places, whatever an expert makes of a row of zeros. */
+/** The outputs of all experts, each on its own buffer; zeros in free places. */
 function outputsOfBuffers(
   buffers: tf.Tensor3D,
-  {numExperts, capacity, experts: expertOf, positions}: Assignment,
+  {numExperts, capacity, experts: expertOf}: Assignment,
   experts: readonly tfl.layers.Layer[],
   units: number,
   apply: ApplyExpert,
 ): tf.Tensor3D {
   if (capacity === 0) return withZeroGradients(tf.zeros<tf.Rank.R3>([numExperts, 0, units]), experts);
-  const isTaken = noGradient(() => {
-    const places = tf.add(tf.mul(expertOf, tf.scalar(capacity, 'int32')), positions); // below 0 for none
-    const all = tf.reshape(tf.range(0, numExperts * capacity, 1, 'int32'), [1, -1]);
-    const isHere = tf.equal(tf.reshape(places, [-1, 1]), all);
-    return tf.reshape(tf.any(isHere, 0), [numExperts, capacity, 1]);
+  const counts = noGradient(() => tf.sum<tf.Tensor1D>(kHot(expertOf, numExperts), 0));
+  // Places are taken from 0 on without gaps.
+  const isTaken = noGradient(() => tf.less(tf.range(0, capacity), tf.expandDims(counts, 1))); // [E, C]
+  const rows = withTokensInFreePlaces(buffers, counts, isTaken);
+  const parts = numExperts === 1 ? [rows] : tf.split(rows, numExperts, 0);
+  const taken = numExperts === 1 ? [isTaken] : tf.split(isTaken, numExperts, 0);
+  const outputs = parts.map((part, e) =>
+    apply(experts[e]!, tf.squeeze(part, [0]), tf.squeeze<tf.Tensor1D>(taken[e]!, [0])),
+  );
+  const all = tf.stack(outputs) as tf.Tensor3D;
+  return tf.where(tf.tile(tf.expandDims(isTaken, 2), [1, 1, units]), all, tf.zerosLike(all));
+}
+
+/**
+ * A token in each free place: the expert's first one, or for an expert without tokens the first of the busiest expert. With a row of zeros
+ * an expert such as a logarithm has an infinite derivative, and its product with the gradient of zeros is NaN in the expert's weights.
+ */
+function withTokensInFreePlaces(buffers: tf.Tensor3D, counts: tf.Tensor1D, isTaken: tf.Tensor): tf.Tensor3D {
+  const shape = buffers.shape;
+  const filling = noGradient(() => {
+    const first = tf.squeeze<tf.Tensor2D>(tf.slice(buffers, [0, 0, 0], [-1, 1, -1]), [1]); // [E, D]
+    const ofBusiest = tf.gather(first, tf.reshape(tf.argMax(counts), [1]));
+    const hasTokens = tf.tile(tf.greater(tf.expandDims(counts, 1), 0), [1, shape[2]]);
+    const ofExpert = tf.where(hasTokens, first, tf.tile(ofBusiest, [shape[0], 1]));
+    return tf.tile(tf.expandDims(ofExpert, 1), [1, shape[1], 1]);
   });
-  const parts = numExperts === 1 ? [buffers] : tf.split(buffers, numExperts, 0);
-  const outputs = tf.stack(parts.map((part, e) => apply(experts[e]!, tf.squeeze(part, [0])))) as tf.Tensor3D;
-  return tf.where(tf.tile(isTaken, [1, 1, units]), outputs, tf.zerosLike(outputs));
+  return tf.where(tf.tile(tf.expandDims(isTaken, 2), [1, 1, shape[2]]), buffers, filling as tf.Tensor3D);
 }
 
 function areBuiltIn(experts: readonly tfl.layers.Layer[]): experts is readonly FeedForwardExpert[] {

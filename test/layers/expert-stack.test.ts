@@ -55,7 +55,7 @@ function everything(compute: Compute, experts: FeedForwardExpert[], rows: tf.Ten
   };
 }
 
-const ARCHITECTURES: [string, Partial<FeedForwardExpertArgs>][] = [
+const ARCHITECTURES: [string, Partial<FeedForwardExpertArgs> & {units?: number}][] = [
   ['relu', {}],
   ['two hidden layers and other units', {hiddenUnits: [4, 5], units: 2}],
   ['no hidden layer', {hiddenUnits: []}],
