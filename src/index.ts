@@ -22,22 +22,92 @@ export type {DiscreteSample, Estimator, EstimatorOptions} from './estimators/typ
 export {DiscreteRouter, discreteRouter} from './layers/discrete-router.js';
 export type {DiscreteRouterArgs} from './layers/discrete-router-args.js';
 export {GumbelMoE, gumbelMoE} from './layers/gumbel-moe.js';
-export type {GumbelMoEArgs} from './layers/gumbel-moe-args.js';
-export type {AuxiliaryLossWeights} from './layers/router-loss.js';
+export type {GumbelMoEArgs, SparseArgs} from './layers/gumbel-moe-args.js';
+export type {MixtureRouterIdentifier} from './layers/mixture-router.js';
+export type {RouterLayerArgs} from './layers/router-core-args.js';
+export type {AuxiliaryLossWeights, BalanceScope} from './layers/router-loss.js';
 export type {RouterMetrics} from './layers/router-metrics.js';
 export {resetRouterMetrics, routerMetrics} from './layers/router-metrics.js';
+export type {SoftMoEArgs} from './layers/soft-moe.js';
+export {SoftMoE, softMoE} from './layers/soft-moe.js';
+export type {DispatchMethod} from './layers/sparse-experts.js';
+export {SparseRouter} from './layers/sparse-router.js';
+export type {SparseRouterArgs} from './layers/sparse-router-args.js';
 export type {Initializer, InitializerIdentifier, LayerArgs, SavedInitializer} from './layers/tfjs-types.js';
+export type {GroupedActivation} from './ops/grouped-dense.js';
+export {groupedDense} from './ops/grouped-dense.js';
 export {groupedMatMul} from './ops/grouped-mat-mul.js';
 export type {RandomSource} from './random/random-source.js';
 export {seeded, unseeded} from './random/random-source.js';
+export type {AssignOptions} from './router/assign.js';
+export {assign} from './router/assign.js';
+export type {AssignmentOrder} from './router/assign-request.js';
+export {
+  deadExperts,
+  droppedFraction,
+  expertCounts,
+  expertUsage,
+  fractionOfTokensLeftBehind,
+  loadEntropy,
+  maxViolation,
+  routerConfidence,
+} from './router/assignment-metrics.js';
+export type {BaseRouting} from './router/base-routing.js';
+export {baseRouting} from './router/base-routing.js';
+export type {BiasUpdateOptions} from './router/bias-update.js';
+export {updatedBias} from './router/bias-update.js';
+export type {CapacityOptions} from './router/capacity.js';
+export {expertCapacity} from './router/capacity.js';
+export {combineFromBuffers, dispatchToBuffers} from './router/capacity-dispatch.js';
+export {cosineLogits} from './router/cosine-logits.js';
 export {batchEntropy, entropyLoss, mutualInformation, tokenEntropy} from './router/entropy.js';
+export type {ExpertChoice, ExpertChoiceOptions} from './router/expert-choice.js';
+export {expertChoice} from './router/expert-choice.js';
+export type {ChoiceOptions} from './router/gates/choose-in-turn.js';
+export type {UpdateMeansOptions} from './router/gates/default-vectors.js';
+export {unchosenTerm, updateMeans} from './router/gates/default-vectors.js';
+export {denseMixer} from './router/gates/dense-mixer.js';
+export {denseTerm} from './router/gates/dense-term.js';
+export {sparseMixer} from './router/gates/sparse-mixer.js';
+export type {SparseMixerOptions} from './router/gates/sparse-mixer-routing.js';
+export {sparseMixerV2} from './router/gates/sparse-mixer-v2.js';
+export {sparseMixerV2Star} from './router/gates/sparse-mixer-v2-star.js';
+export {sparseReinmax} from './router/gates/sparse-reinmax.js';
+export {sparseStraightThrough} from './router/gates/sparse-straight-through.js';
+export type {SparseEstimatorOptions} from './router/gates/unit-weights.js';
+export type {GShardRoutingOptions, SecondPolicy} from './router/gshard-routing.js';
+export {gshardRouting} from './router/gshard-routing.js';
+export type {HashRoutingOptions} from './router/hash-routing.js';
+export {balancedHashTable, hashRouting} from './router/hash-routing.js';
 export {importanceLoss} from './router/importance-loss.js';
-export type {LoadBalancingConvention, LoadBalancingOptions} from './router/load-balancing-loss.js';
+export type {LoadBalancingConvention, LoadBalancingOptions, LoadBalancingScope} from './router/load-balancing-loss.js';
 export {loadBalancingLoss} from './router/load-balancing-loss.js';
 export type {LoadLossOptions} from './router/load-loss.js';
 export {loadLoss} from './router/load-loss.js';
+export type {LshRoutingOptions} from './router/lsh-routing.js';
+export {lshRouting} from './router/lsh-routing.js';
+export type {NoisyRouting, NoisyTopKRoutingOptions, SoftmaxOver} from './router/noisy-top-k-routing.js';
+export {noisyTopKRouting} from './router/noisy-top-k-routing.js';
+export {combineByOneHot, dispatchByOneHot} from './router/one-hot-dispatch.js';
+export type {RowPlan} from './router/permutation.js';
+export {planRows} from './router/permutation.js';
+export {combineRows, dispatchRows} from './router/ragged-dispatch.js';
+export {randomRouting} from './router/random-routing.js';
+export type {BoundRouter, RouterConfig, RouterEntry, RouterName} from './router/registry.js';
+export {getRouter, ROUTERS} from './router/registry.js';
+export type {RouterScores} from './router/router-scores.js';
 export {routerZLoss} from './router/router-z-loss.js';
+export type {AddCountsOptions, Choices} from './router/running-counts.js';
+export {addCounts} from './router/running-counts.js';
+export type {SinkhornOptions, SinkhornRoutingOptions} from './router/sinkhorn.js';
+export {sinkhornAssignment, sinkhornRouting} from './router/sinkhorn.js';
+export type {SoftMoEOptions, SoftMoEWeights} from './router/soft-moe.js';
+export {softMoEWeights} from './router/soft-moe.js';
+export {switchRouting} from './router/switch-routing.js';
 export type {TokenMaskOptions} from './router/tokens.js';
+export type {TopKRoutingOptions} from './router/top-k-routing.js';
+export {topKRouting} from './router/top-k-routing.js';
+export type {Assignment, Router, RouterContext, RouterOptions, Routing} from './router/types.js';
 export type {Annealable, AnnealTemperatureOptions} from './training/anneal-temperature.js';
 export {AnnealTemperature} from './training/anneal-temperature.js';
 export type {RAdamOptions} from './training/radam.js';

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type * as tfl from '@tensorflow/tfjs-layers';
 import {checkBoolean, checkCount, checkOneOf, checkRange, ValueError} from '../errors.js';
-import type {AssignmentOrder} from '../router/assign.js';
+import {ASSIGNMENT_ORDERS, type AssignmentOrder} from '../router/assign-request.js';
 import type {DiscreteRouterArgs} from './discrete-router-args.js';
 import {DISPATCH_METHODS, type DispatchMethod} from './sparse-experts.js';
 import type {SparseRouterArgs} from './sparse-router-args.js';
@@ -78,7 +78,6 @@ export type ResolvedSparseArgs = {
 
 const OWNER = 'GumbelMoE';
 const COMPUTE = ['dense', 'sparse'] as const;
-const ORDERS: readonly AssignmentOrder[] = ['position', 'probability', 'random', 'priority'];
 const OVERFLOWS = ['zero', 'shared'] as const;
 const SHARED_GATES = ['none', 'sigmoid', 'softmax'] as const;
 /** Arguments that mean something with `compute: 'sparse'` alone. */
@@ -179,7 +178,7 @@ function resolveSparseArgs({
   const factors = {capacityFactor, evalCapacityFactor};
   for (const [field, factor] of Object.entries(factors)) if (factor !== undefined) checkRange(OWNER, field, factor, 0);
   checkCount(OWNER, 'minCapacity', minCapacity, 0);
-  checkOneOf(OWNER, 'capacityOrder', capacityOrder, ORDERS);
+  checkOneOf(OWNER, 'capacityOrder', capacityOrder, ASSIGNMENT_ORDERS);
   checkOneOf(OWNER, 'overflow', overflow, OVERFLOWS);
   checkOneOf(OWNER, 'dispatch', dispatch, DISPATCH_METHODS);
   checkOneOf(OWNER, 'sharedGate', sharedGate, SHARED_GATES);

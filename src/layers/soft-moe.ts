@@ -49,7 +49,11 @@ export class SoftMoE extends tfl.layers.Layer {
   static readonly className = 'SoftMoE';
 
   /** The experts, in the order of their slots. */
-  readonly experts: readonly FeedForwardExpert[];
+  get experts(): readonly tfl.layers.Layer[] {
+    return this.#experts;
+  }
+
+  readonly #experts: readonly FeedForwardExpert[];
 
   readonly #args: Required<Omit<SoftMoEArgs, keyof LayerArgs | 'units' | 'seed'>> & {
     units: number | null;
@@ -70,12 +74,12 @@ export class SoftMoE extends tfl.layers.Layer {
     checkBoolean('SoftMoE', 'gated', gated);
     if (seed !== null) seeded(seed); // refuses what is no seed
     this.#args = {numExperts, slotsPerExpert, hiddenUnits, units, activation, gated, seed};
-    this.experts = Array.from({length: numExperts}, (_, i) => {
+    this.#experts = Array.from({length: numExperts}, (_, i) => {
       const kernelSeed = (kernel: number) =>
         layerRandom(seed ?? undefined, `${this.#scope}/expert_${i}`).childSeed(kernel);
       return new FeedForwardExpert({hiddenUnits: hiddenWidths(hiddenUnits), units, activation, gated, kernelSeed});
     });
-    this.experts.forEach(ownExpert);
+    this.#experts.forEach(ownExpert);
     this.supportsMasking = true;
   }
 
@@ -93,7 +97,7 @@ export class SoftMoE extends tfl.layers.Layer {
     const phiSeed = layerRandom(seed ?? undefined, this.#scope).childSeed(0);
     const normal = tfl.initializers.leCunNormal(phiSeed === undefined ? {} : {seed: phiSeed});
     this.#phi = this.addWeight('phi', [width, numExperts * slotsPerExpert], 'float32', normal);
-    for (const expert of this.experts) {
+    for (const expert of this.#experts) {
       buildChild(expert, width);
       this._trainableWeights.push(...expert.trainableWeights);
     }
@@ -121,7 +125,7 @@ export class SoftMoE extends tfl.layers.Layer {
       const byExpert = tf.transpose(tf.reshape(means, [batch, numExperts, slotsPerExpert, width]), [1, 0, 2, 3]);
       const numRows = batch * slotsPerExpert;
       const rows = tf.reshape<tf.Rank.R2>(byExpert, [numExperts * numRows, width]);
-      const outputs = stackOutputs(this.experts, rows, new Array<number>(numExperts).fill(numRows));
+      const outputs = stackOutputs(this.#experts, rows, new Array<number>(numExperts).fill(numRows));
       const bySequence = tf.transpose(tf.reshape(outputs, [numExperts, batch, slotsPerExpert, units]), [1, 0, 2, 3]);
       return tf.matMul(
         weights.combine,
@@ -145,7 +149,7 @@ export class SoftMoE extends tfl.layers.Layer {
 
   /** Frees the experts' weights with the layer's own. */
   protected override disposeWeights(): number {
-    const ofExperts = this.experts.reduce((sum, expert) => sum + expert.dispose().numDisposedVariables, 0);
+    const ofExperts = this.#experts.reduce((sum, expert) => sum + expert.dispose().numDisposedVariables, 0);
     this.#phi.dispose();
     this.#scale.dispose();
     return ofExperts + 2;

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import {noGradient} from '../ops/no-gradient.js';
-import type {AssignRequest} from './assign.js';
+import type {AssignRequest} from './assign-request.js';
 import type {Assignment} from './types.js';
 
 /** Of so many pairs comparisons are in memory at a time. */

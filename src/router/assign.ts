@@ -7,12 +7,8 @@ import {checkCount, checkOneOf, checkShape, show, ValueError} from '../errors.js
 import {hostRead, isOnHost} from '../ops/host-read.js';
 import {type RandomSource, unseeded} from '../random/random-source.js';
 import {assignOnDevice} from './assign-on-device.js';
+import {ASSIGNMENT_ORDERS, type AssignmentOrder, type AssignRequest} from './assign-request.js';
 import type {Assignment} from './types.js';
-
-/** Which choices come first where an expert has fewer places than choices; see `assign`. */
-export type AssignmentOrder = 'position' | 'probability' | 'random' | 'priority';
-
-const ORDERS: readonly AssignmentOrder[] = ['position', 'probability', 'random', 'priority'];
 
 /** Options of `assign`. */
 export interface AssignOptions {
@@ -24,14 +20,6 @@ export interface AssignOptions {
   weights?: tf.Tensor2D;
   /** Source of noise for the order `'random'`, one uniform a token. Default: a fresh unseeded one. */
   random?: RandomSource;
-}
-
-/** What is left of the options once they are checked. */
-export interface AssignRequest {
-  capacity: number | undefined;
-  order: AssignmentOrder;
-  weights: tf.Tensor2D | undefined;
-  random: RandomSource;
 }
 
 const OWNER = 'assign';
@@ -68,7 +56,7 @@ export function assign(
     throw new ValueError(`${OWNER}: indices must be of dtype int32, but got ${indices.dtype}.`);
   }
   checkCount(OWNER, 'numExperts', numExperts, 1);
-  checkOneOf(OWNER, 'order', order, ORDERS);
+  checkOneOf(OWNER, 'order', order, ASSIGNMENT_ORDERS);
   const isEmpty = indices.size === 0;
   if (capacity !== undefined) checkCount(OWNER, 'capacity', capacity, isEmpty ? 0 : 1);
   if (weights) checkShape(OWNER, 'weights', weights.shape, indices.shape, 'of indices');

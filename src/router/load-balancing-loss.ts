@@ -34,7 +34,7 @@ export interface LoadBalancingOptions extends TokenMaskOptions {
   /** Which tokens are balanced together. Default `'batch'`. */
   scope?: LoadBalancingScope;
   /**
-   * [numExperts]: f_e is this expert's part of their sum, in place of its part of the batch's assignments; see
+   * Of shape [numExperts]. f_e is this expert's part of their sum, in place of its part of the batch's assignments; see
    * `addCounts`. For convention `'meanK'` and scope `'batch'`. Default: the batch's own.
    */
   counts?: tf.Tensor1D;

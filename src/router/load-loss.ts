@@ -48,10 +48,10 @@ export function loadLoss(
   {topK = 1, noiseStd, mask}: LoadLossOptions,
 ): tf.Scalar {
   const owner = 'loadLoss';
-  if (typeof noiseStd !== 'object') checkPositive(owner, 'noiseStd', noiseStd);
+  if (typeof noiseStd === 'object') checkShape(owner, 'noiseStd', noiseStd.shape, logits.shape, 'of logits');
+  else checkPositive(owner, 'noiseStd', noiseStd);
   checkCount(owner, 'topK', topK, 1);
   checkShape(owner, 'noisyLogits', noisyLogits.shape, logits.shape, 'of logits');
-  if (typeof noiseStd === 'object') checkShape(owner, 'noiseStd', noiseStd.shape, logits.shape, 'of logits');
   const numExperts = logits.shape[logits.rank - 1];
   if (numExperts !== undefined && topK > numExperts) {
     throw new ValueError(`${owner}: topK (=${topK}) must not exceed numExperts (=${numExperts}).`);

@@ -39,7 +39,8 @@ export interface RowPlan {
  * };
  * planRows(assignment).tokenOfRow; // => [1, 0, 2]
  */
-export function planRows({numExperts, experts, positions}: Assignment): RowPlan {
+export function planRows(assignment: Assignment): RowPlan {
+  const {numExperts, experts, positions} = assignment;
   const owner = 'planRows';
   if (!isOnHost()) {
     throw new ValueError(

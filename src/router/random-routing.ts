@@ -34,7 +34,9 @@ export function randomRouting(
     const order = training
       ? Float32Array.from((random ?? unseeded()).uniform(logits.size))
       : roundRobin(numTokens, numExperts, topK);
-    const scores = noGradient(() => tf.where(tf.isFinite(input.logits), tf.tensor(order, logits.shape), input.logits));
+    const scores = noGradient(
+      () => tf.where(tf.isFinite(input.logits), tf.tensor2d(order, logits.shape), input.logits) as tf.Tensor2D,
+    );
     const indices = chooseTopK(scores, topK, mask, input.refuseRow);
     const weights = input.withoutPadding(tf.fill([numTokens, topK], 1 / topK));
     return {

@@ -17,7 +17,7 @@ import {randomRouting} from './random-routing.js';
 import {sinkhornRouting} from './sinkhorn.js';
 import {switchRouting} from './switch-routing.js';
 import {topKRouting} from './top-k-routing.js';
-import type {Router, RouterContext} from './types.js';
+import type {Router, RouterContext, Routing} from './types.js';
 
 /** A row of the registry. */
 export interface RouterEntry {
@@ -82,7 +82,7 @@ export const ROUTERS = {
     learnsNoise: true,
   },
   expertChoice: {
-    route: (logits, {capacity, mask}: RouterContext = {}) => {
+    route: (logits, {capacity, mask}: RouterContext = {}): Routing => {
       if (capacity === undefined) throw new ValueError('expertChoice: the capacity must be given in the context.');
       const {routing, assignment} = expertChoice(logits, mask ? {capacity, mask} : {capacity});
       return {...routing, assignment};
@@ -190,7 +190,10 @@ export interface RouterConfig {
 }
 
 /** A router with its options bound. */
-export type BoundRouter = Omit<RouterEntry, 'title' | 'reference' | 'ownOptions'> & {name: RouterName};
+export interface BoundRouter extends Omit<RouterEntry, 'title' | 'reference' | 'ownOptions'> {
+  /** Its identifier. */
+  name: RouterName;
+}
 
 /**
  * Looks a router up.

@@ -14,7 +14,7 @@ export type Choices =
       indices: tf.Tensor2D;
     }
   | {
-      /** [..., numExperts]: 1 at the chosen experts, 0 elsewhere. */
+      /** Of shape [..., numExperts], 1 at the chosen experts, 0 elsewhere. */
       kHot: tf.Tensor;
     };
 

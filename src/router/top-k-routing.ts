@@ -20,7 +20,7 @@ export interface TopKRoutingOptions extends RouterOptions {
   normalize?: boolean;
   /** What weights are multiplied with at the end, > 0; 2.5 in DeepSeek-V3. Default 1. */
   scaling?: number;
-  /** [E]: added to the scores for the selection, and for nothing else. Default: none. */
+  /** Of shape [E], added to the scores for the selection, and for nothing else. Default: none. */
   bias?: tf.Tensor1D;
   /** In how many groups of neighbours the experts stand; divides E. Default 1. */
   numGroups?: number;

@@ -2,8 +2,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import {unseeded} from '../../src/random/random-source.js';
-import {type AssignmentOrder, type AssignRequest, assignOnHost} from '../../src/router/assign.js';
+import {assignOnHost} from '../../src/router/assign.js';
 import {assignOnDevice} from '../../src/router/assign-on-device.js';
+import type {AssignmentOrder, AssignRequest} from '../../src/router/assign-request.js';
 import type {Assignment} from '../../src/router/types.js';
 import {injected} from '../support/injected.js';
 import type {Rows} from './reference.js';

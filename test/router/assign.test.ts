@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {expect, test} from 'vitest';
 import {seeded, unseeded} from '../../src/random/random-source.js';
-import {type AssignmentOrder, type AssignOptions, assign, assignOnHost} from '../../src/router/assign.js';
+import {type AssignOptions, assign, assignOnHost} from '../../src/router/assign.js';
 import {assignOnDevice} from '../../src/router/assign-on-device.js';
+import type {AssignmentOrder} from '../../src/router/assign-request.js';
 import {eachBackend} from '../support/each-backend.js';
 import {chiSquare, chiSquareBound} from '../support/statistics.js';
 import {kept, lists, matrix, rows} from './assign-ways.js';

@@ -1,6 +1,6 @@
 // The assignment once more, as a loop over lists that looks at one expert at a time: the oracle of the assignment's tests.
 import fc from 'fast-check';
-import type {AssignmentOrder} from '../../src/router/assign.js';
+import type {AssignmentOrder} from '../../src/router/assign-request.js';
 import type {Rows} from './reference.js';
 
 /** An assignment as lists; `capacity` undefined for dropless. */
