@@ -13,9 +13,9 @@ import type {Interrupt} from '../shared/interrupt.js';
 import {addCommonOptions, type CommonOptions, finiteNumber, givenOptions, wholeNumber} from '../shared/options.js';
 import {RUN_FILES} from '../shared/output-folder.js';
 import {startProgress} from '../shared/progress.js';
-import {saveJson, saveJsonLines} from '../shared/results.js';
+import {saveJsonLines} from '../shared/results.js';
 import {loadRunModel, savedSettings} from '../shared/saved-run.js';
-import {describeCommand, runTraining, secondsHere} from '../shared/training-program.js';
+import {runTraining, saveResult, secondsHere} from '../shared/training-program.js';
 import {runChart} from './chart.js';
 import {describeAccuracy, describeExperts, evaluate} from './evaluate.js';
 import {createModel, withParts} from './model.js';
@@ -196,28 +196,17 @@ async function report(output: string, {settings, network, state}: Run, data: Mni
   await saveJsonLines(join(output, RUN_FILES.history), state.history);
   const title = `${PROGRAM}: ${ESTIMATORS[settings.estimator].title}, ${settings.experts} experts`;
   await saveChart(join(output, RUN_FILES.chart), runChart(state.history, title));
-  await saveJson(join(output, RUN_FILES.result), {
-    program: PROGRAM,
-    command: describeCommand(),
-    seed: settings.seed,
-    settings,
-    figures: {
-      testAccuracy: found.accuracy,
-      testCorrect: found.correct,
-      testCount: found.count,
-      testLoss: found.loss,
-      trainLoss: last.loss,
-      trainAccuracy: last.accuracy,
-      expertLoad: last.load,
-      digitsByExpert: found.assignments,
-    },
-    steps: state.step,
-    trainingSeconds: state.seconds,
-    seconds: state.secondsBefore + secondsHere(),
-    backend: settings.backend,
-    data: settings.data,
-    node: process.version,
-  });
+  const figures = {
+    testAccuracy: found.accuracy,
+    testCorrect: found.correct,
+    testCount: found.count,
+    testLoss: found.loss,
+    trainLoss: last.loss,
+    trainAccuracy: last.accuracy,
+    expertLoad: last.load,
+    digitsByExpert: found.assignments,
+  };
+  await saveResult(output, {program: PROGRAM, settings, figures, state});
   console.log(`\nWhich expert takes which digit:\n${describeExperts(found)}\n`);
   console.log(describeAccuracy(found));
   console.log(`${state.step} steps in ${state.seconds.toFixed(1)} s; results in ${output}`);

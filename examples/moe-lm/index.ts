@@ -2,38 +2,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import {join} from 'node:path';
 import {Command, Option} from 'commander';
-import {seeded} from 'tfjs-moe/estimators';
 import 'tfjs-moe/layers'; // registers the layers, so that a saved model can be loaded
-import {type BackendName, fileSystem} from 'tfjs-moe/node';
+import type {BackendName} from 'tfjs-moe/node';
 import {loadText, type TextData} from '../data/text.js';
 import {startBackend} from '../shared/backend.js';
-import {saveChart} from '../shared/charts.js';
 import {checkSameSettings, type SavedCheckpoint} from '../shared/checkpoint.js';
 import type {Interrupt} from '../shared/interrupt.js';
 import {addCommonOptions, type CommonOptions, finiteNumber, givenOptions, wholeNumber} from '../shared/options.js';
 import {RUN_FILES} from '../shared/output-folder.js';
 import {startProgress} from '../shared/progress.js';
-import {saveJson, saveJsonLines} from '../shared/results.js';
+import {saveJsonLines} from '../shared/results.js';
 import {loadRunModel, savedSettings} from '../shared/saved-run.js';
-import {describeCommand, runTraining, secondsHere} from '../shared/training-program.js';
-import {runChart} from './chart.js';
-import {
-  countReaders,
-  describeLoads,
-  describeMeasurement,
-  describeReaders,
-  isWithinBounds,
-  LOAD_BOUNDS,
-  type Measurement,
-  measure,
-} from './evaluate.js';
+import {runTraining, secondsHere} from '../shared/training-program.js';
 import {countWeights, createModel, type LanguageModel, withParts} from './model.js';
-import {defaultPrompt, printable, sampleBytes} from './sample.js';
+import {examine, report, type SampleRequest} from './report.js';
 import {activeHiddenUnits, PROGRAM, type Settings} from './settings.js';
 import {isComplete, progressOf, type Run, type RunState, resumeRun, saveRun, startRun, train} from './training.js';
-import {tiledWindows} from './windows.js';
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, SampleRequest {
   text?: string;
   dense?: true;
   experts: number;
@@ -50,9 +36,6 @@ interface Options extends CommonOptions {
   minutes?: number;
   learningRate: number;
   reportEvery: number;
-  sample: number;
-  temperature: number;
-  prompt?: string;
 }
 
 const EXAMPLES = `
@@ -93,7 +76,7 @@ export function createCommand(): Command {
       'places of an expert over a balanced share (default: no limit)',
       finiteNumber({above: 0}),
     )
-    .option('--balance-weight <w>', 'weight of the load balancing loss', finiteNumber({from: 0}), 0.01)
+    .option('--balance-weight <w>', 'weight of the load balancing loss', finiteNumber({from: 0}), 0.03)
     .option('--blocks <n>', 'how many blocks of attention and experts', wholeNumber(1), 2)
     .option('--width <n>', 'width of the network', wholeNumber(1), 128)
     .option('--heads <n>', 'heads of the attention', wholeNumber(1), 4)
@@ -137,7 +120,7 @@ async function trainAndReport(options: Options, command: Command): Promise<void>
           return isComplete(run);
         },
         train: interrupt => trainInto(output, run, text, interrupt),
-        report: () => report(options, run, text),
+        report: () => report(output, options, run, text),
       };
     },
   });
@@ -244,94 +227,6 @@ async function trainInto(output: string, run: Run, text: TextData, interrupt: In
     progress.stop();
   }
   if (!isComplete(run)) await save();
-}
-
-/** How many held-out bytes the final figure is taken over, evenly spread: the text's tenth may be large. */
-const MEASURED_BYTES = 2 ** 18;
-/** How many windows of the held-out text the table of readers is drawn from. */
-const READ_WINDOWS = 128;
-
-/** Measures on the held-out text, and prints what was found. */
-async function examine(
-  network: LanguageModel,
-  text: TextData,
-  options: Options,
-  seed: number,
-  expertLoad: number[][] | undefined,
-) {
-  const begins = tiledWindows(text.heldOut, network.context, Math.ceil(MEASURED_BYTES / network.context));
-  const found = await measure(network, text.heldOut, begins);
-  const readers = await countReaders(network, text.heldOut, tiledWindows(text.heldOut, network.context, READ_WINDOWS));
-  if (readers.length > 0) {
-    if (expertLoad) console.log(`\nHow the bytes spread over the experts:\n${describeLoads(expertLoad)}`);
-    console.log(`\nWhich bytes each expert reads more than the others:\n${describeReaders(readers)}`);
-  }
-  const sample = await writeSample(network, text, options, seed);
-  console.log(`\n${describeMeasurement(found)}`);
-  return {found, readers, sample};
-}
-
-/** The first word of the ids of random streams. */
-const SAMPLE = 2;
-
-async function writeSample(
-  network: LanguageModel,
-  text: TextData,
-  {sample: count, temperature, prompt}: Options,
-  seed: number,
-) {
-  if (count === 0) return null;
-  const before = prompt ? new Uint8Array(Buffer.from(prompt, 'utf8')) : defaultPrompt(text.heldOut);
-  const random = seeded(seed).split(SAMPLE);
-  const after = await sampleBytes(network, {prompt: before, count, temperature, random});
-  console.log(
-    `\nA sample after the prompt ${JSON.stringify(printable(before))}, temperature ${temperature}:\n${printable(after)}`,
-  );
-  return {prompt: printable(before), temperature, text: printable(after)};
-}
-
-/** Examines the trained network and writes the results; `result.json` comes last and says that the run is finished. */
-async function report(options: Options, run: Run, text: TextData): Promise<void> {
-  const {settings, network, state} = run;
-  const {output} = options;
-  const last = state.history.at(-1)!;
-  const {found, readers, sample} = await examine(network, text, options, settings.seed, last.expertLoad);
-  await network.model.save(fileSystem(join(output, RUN_FILES.model)));
-  await saveJsonLines(join(output, RUN_FILES.history), state.history);
-  const {experts, topK, router} = settings;
-  const title = `${PROGRAM}: ${experts === null ? 'dense' : `${experts} experts, ${router}, top ${topK}`}`;
-  await saveChart(join(output, RUN_FILES.chart), runChart({history: state.history, readers, title}));
-  await saveJson(join(output, RUN_FILES.result), {
-    program: PROGRAM,
-    command: describeCommand(),
-    seed: settings.seed,
-    settings,
-    figures: figures(run, found),
-    sample,
-    steps: state.step,
-    trainingSeconds: state.seconds,
-    seconds: state.secondsBefore + secondsHere(),
-    backend: settings.backend,
-    data: settings.data,
-    node: process.version,
-  });
-  console.log(`${state.step} steps in ${state.seconds.toFixed(1)} s; results in ${output}`);
-}
-
-function figures({settings, network, state}: Run, {bitsPerByte, bytes}: Measurement) {
-  const {trainBitsPerByte, expertLoad} = state.history.at(-1)!;
-  const {total, active} = countWeights(network, settings.topK);
-  return {
-    validationBitsPerByte: bitsPerByte,
-    validationBytes: bytes,
-    trainBitsPerByte,
-    tokensPerSecond: (state.step * settings.batchSize * settings.context) / state.seconds,
-    expertLoad,
-    loadBounds: LOAD_BOUNDS,
-    loadWithinBounds: isWithinBounds(expertLoad),
-    parameters: {total, active},
-    steps: state.step,
-  };
 }
 
 /** Measures the model of a finished run on the text that it was not trained on. */

@@ -6,6 +6,7 @@ import {loadCheckpoint, type SavedCheckpoint} from './checkpoint.js';
 import {type Interrupt, listenForInterrupt} from './interrupt.js';
 import type {CommonOptions} from './options.js';
 import {checkOutput, clearOutput, clearStaged, lockOutput, RUN_FILES} from './output-folder.js';
+import {saveJson} from './results.js';
 
 /** The part of a training program that is its own. */
 export interface TrainingProgram<State extends object> {
@@ -61,13 +62,46 @@ export async function runTraining<State extends object>(
   }
 }
 
-/** The command as it would be typed again, whatever started the process. */
-export function describeCommand(): string {
-  const quote = (word: string) => (/^[\w./:=@%+-]+$/.test(word) ? word : JSON.stringify(word));
-  return ['tfjs-moe', ...process.argv.slice(2).map(quote)].join(' ');
-}
-
 /** How long this process has run in seconds, start-up included. */
 export function secondsHere(): number {
   return performance.now() / 1000;
+}
+
+/** What a finished run tells of itself. */
+export interface FinishedRun {
+  program: string;
+  /** Everything that decides the run's numbers. */
+  settings: {seed: number; backend: string; data: string};
+  /** What was found. */
+  figures: object;
+  state: {step: number; seconds: number; secondsBefore: number};
+  /** Further entries. */
+  others?: object;
+}
+
+/** Writes `result.json`, the last file of a run. */
+export async function saveResult(
+  output: string,
+  {program, settings, figures, state, others}: FinishedRun,
+): Promise<void> {
+  await saveJson(join(output, RUN_FILES.result), {
+    program,
+    command: describeCommand(),
+    seed: settings.seed,
+    settings,
+    figures,
+    ...others,
+    steps: state.step,
+    trainingSeconds: state.seconds,
+    seconds: state.secondsBefore + secondsHere(),
+    backend: settings.backend,
+    data: settings.data,
+    node: process.version,
+  });
+}
+
+/** The command as it would be typed again, whatever started the process. */
+function describeCommand(): string {
+  const quote = (word: string) => (/^[\w./:=@%+-]+$/.test(word) ? word : JSON.stringify(word));
+  return ['tfjs-moe', ...process.argv.slice(2).map(quote)].join(' ');
 }
