@@ -192,7 +192,7 @@ export class RouterCore {
     if (scope === 'sequence' && leading.length < 2) {
       throw new ValueError(
         'loadBalancingScope "sequence" needs an input of shape [batch, ..., tokens, features], ' +
-          `but got tokens without sequences, ${show([...leading, 'features'])}.`,
+          `but got one of rank ${leading.length + 1}.`,
       );
     }
     if (scope !== 'running') return {convention, scope};

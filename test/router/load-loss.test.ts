@@ -54,6 +54,61 @@ eachBackend('loadLoss', () => {
     expectClose(tf.grad(loss)(tf.tensor2d(logits)), centralDifference(slow, logits), ERF);
   });
 
+  test('with a deviation for each logit has the value and both gradients of a loop in float64', () => {
+    const [logits, noisy] = [VMOE_LOGITS, vmoeNoisy];
+    const stds = logits.map((row, t) => row.map((_, e) => 0.1 + 0.05 * Math.abs(Math.sin(1 + 3 * t + e))));
+    const slow = (rows: number[][], deviations: number[][]) => {
+      const sums = [0, 1, 2].map(e =>
+        rows.reduce((sum, row, t) => {
+          const threshold = [...noisy[t]!].sort((a, b) => b - a)[1]!;
+          return sum + normal((row[e]! - threshold) / deviations[t]![e]!);
+        }, 0),
+      );
+      return slowVariation(sums);
+    };
+    const loss = (x: tf.Tensor, noiseStd: tf.Tensor) => loadLoss(x, tf.tensor2d(noisy), {topK: 2, noiseStd});
+    const [x, std] = [tf.tensor2d(logits), tf.tensor2d(stds)];
+    expectClose(loss(x, std), [slow(logits, stds)], ERF);
+    const [ofLogits, ofStd] = tf.grads((a, b) => loss(a!, b!))([x, std]);
+    const tolerance = 4 * ERF; // the slope of Phi is up to 0.4 / 0.1
+    expectClose(
+      ofLogits!,
+      centralDifference(rows => slow(rows, stds), logits),
+      tolerance,
+    );
+    expectClose(
+      ofStd!,
+      centralDifference(rows => slow(logits, rows), stds),
+      tolerance,
+    );
+    expectClose(loss(x, tf.fill([3, 3], 0.1)), list(loadLoss(x, tf.tensor2d(noisy), {topK: 2, noiseStd: 0.1})), ERF);
+  });
+
+  test('with a deviation for each logit looks at none of padding, and not at that of a masked expert', () => {
+    const never = Number.NEGATIVE_INFINITY;
+    const [row, noisy] = [
+      [0.9, never, 0.04],
+      [0.863, never, 0.022],
+    ];
+    const loss = (x: tf.Tensor, noiseStd: tf.Tensor) =>
+      loadLoss(x, tf.tensor2d([noisy, [5, 5, 5]]), {noiseStd, mask: tf.tensor1d([1, 0])});
+    for (const padding of [0, Number.NaN]) {
+      const x = tf.tensor2d([row, [padding, padding, padding]]);
+      const std = tf.tensor2d([
+        [0.5, 0.2, 0.5],
+        [padding, padding, padding],
+      ]);
+      // Phi(.037 / .5), 0, Phi(-.823 / .5)
+      expectClose(loss(x, std), [slowVariation([normal(0.074), 0, normal(-1.646)])], ERF);
+      const gradients = tf.grads((a, b) => loss(a!, b!))([x, std]);
+      for (const gradient of gradients) expect(list(gradient).every(Number.isFinite)).toBe(true);
+      expect(list(gradients[1]!).map(g => g !== 0)).toEqual([true, false, true, false, false, false]);
+    }
+    expect(() => loadLoss(tf.ones([2, 3]), tf.ones([2, 3]), {noiseStd: tf.ones([3])})).toThrow(
+      'loadLoss: noiseStd must have shape of logits = [2, 3], but got [3].',
+    );
+  });
+
   test('is 0 with gradient 0 at perfect balance', () => {
     // Without a largest logit every expert is at the threshold: q = Phi(0) = 1/2.
     const [value, gradient] = [

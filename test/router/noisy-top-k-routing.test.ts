@@ -122,6 +122,21 @@ eachBackend('noisyTopKRouting', () => {
     expectClose(probs, flat(LOGITS.map(softmax)), ROUNDING);
   });
 
+  test('says what the deviation of its noise was, and only in training', () => {
+    const logits = tf.tensor2d(LOGITS);
+    const options = {training: true, random: seeded(8)};
+    const numExperts = LOGITS[0]!.length;
+    expect(noisyTopKRouting(logits, options).noiseStd).toBe(1 / numExperts);
+    expect(noisyTopKRouting(logits, {...options, noiseStd: 0.5}).noiseStd).toBe(0.5);
+    const learned = noisyTopKRouting(logits, {...options, noiseLogits: logits}).noiseStd as tf.Tensor;
+    expectClose(
+      learned,
+      flat(LOGITS).map(z => Math.log1p(Math.exp(z)) + 0.01),
+      ROUNDING,
+    );
+    expect(noisyTopKRouting(logits, {noiseStd: 0.5}).noiseStd).toBeUndefined();
+  });
+
   test('its noisy logits are what loadLoss asks for', () => {
     const logits = tf.tensor2d(LOGITS);
     const options = {topK: 2, noiseStd: 0.5};
