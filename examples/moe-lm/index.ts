@@ -84,7 +84,10 @@ export function createCommand(): Command {
     .option('--batch-size <n>', 'windows a step', wholeNumber(1), 16)
     .addOption(new Option('--steps <n>', 'how many steps').argParser(wholeNumber(1)).default(2000))
     .addOption(
-      new Option('--minutes <m>', 'how long to train, instead of a number of steps')
+      new Option(
+        '--minutes <m>',
+        'how long to train, instead of a number of steps; the figures then depend on the speed',
+      )
         .argParser(finiteNumber({above: 0}))
         .conflicts('steps'),
     )
