@@ -4,7 +4,8 @@ import * as tf from '@tensorflow/tfjs-core';
 
 /** A value that is current for as long as one gradient is being recorded; null when none is. */
 export function currentTape(): object | null {
-  return (tf.engine().state.activeTape as object | undefined) ?? null;
+  const {activeTape, gradientDepth} = tf.engine().state;
+  return gradientDepth > 0 ? activeTape : null; // an error leaves its tape lying there
 }
 
 /**

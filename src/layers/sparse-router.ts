@@ -5,6 +5,7 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import {ValueError} from '../errors.js';
 import {kHot} from '../ops/k-hot.js';
 import {noGradient} from '../ops/no-gradient.js';
+import {toFloat} from '../ops/to-float.js';
 import type {RandomSource} from '../random/random-source.js';
 import {updatedBias} from '../router/bias-update.js';
 import {cosineLogits} from '../router/cosine-logits.js';
@@ -132,6 +133,7 @@ export class SparseRouter extends tfl.layers.Layer {
         counts: this.#core.addState('balance_counts', [numExperts]),
       };
     }
+    this.#checkOptions();
     this.built = true;
   }
 
@@ -145,7 +147,7 @@ export class SparseRouter extends tfl.layers.Layer {
       const numRows = input.size / this.#width;
       if (numRows === 0) return tf.zeros(outputShape);
       const mask = tokenMask(kwargs, input.shape);
-      const tokens = withoutPadding(tf.reshape(tf.cast(input, 'float32'), [numRows, this.#width]), mask);
+      const tokens = withoutPadding(tf.reshape(toFloat(input), [numRows, this.#width]), mask);
       const none = {numExperts: this.numExperts, capacity: 0};
       const {routing} = this.route(tokens, {
         training: kwargs?.training === true,
@@ -194,7 +196,7 @@ export class SparseRouter extends tfl.layers.Layer {
     }
     const dropped = noGradient(() => {
       const isPlaced = tf.greaterEqual(assignment.experts, tf.scalar(0, 'int32'));
-      return tf.sub<tf.Scalar>(tf.sum(chosen), tf.sum(tf.cast(isPlaced, 'float32')));
+      return tf.sub<tf.Scalar>(tf.sum(chosen), tf.sum(toFloat(isPlaced)));
     });
     const {noisyLogits, noiseStd}: NoisyRouting = routing;
     const noise = noisyLogits && noiseStd !== undefined ? {noise: {noisyLogits, noiseStd}} : {};
@@ -228,6 +230,16 @@ export class SparseRouter extends tfl.layers.Layer {
   protected override disposeWeights(): number {
     this.#core.dispose();
     return super.disposeWeights();
+  }
+
+  /** Routes no tokens, so that a router of ours refuses its options now and not in the first step. */
+  #checkOptions(): void {
+    if (typeof this.#args.router === 'function') return;
+    tf.tidy(() => {
+      const none = (width: number) => tf.zeros<tf.Rank.R2>([0, width]);
+      const context = {topK: this.topK, temperature: this.temperature, tokens: none(this.#width), capacity: 1};
+      this.#core.named(() => this.#mixtureRouter.route(none(this.numExperts), context));
+    });
   }
 
   #logits(tokens: tf.Tensor2D): tf.Tensor2D {

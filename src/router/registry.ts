@@ -216,5 +216,6 @@ export function getRouter(identifier: RouterName | RouterConfig): BoundRouter {
       throw new ValueError(`getRouter: ${name} has no option ${show(option)}; ${known}.`);
     }
   }
-  return {...entry, name, route: (logits, context) => entry.route(logits, {...context, ...options})};
+  const fixed = options.noiseStd === undefined ? {} : {learnsNoise: false}; // noise that is given is not learned
+  return {...entry, ...fixed, name, route: (logits, context) => entry.route(logits, {...context, ...options})};
 }
