@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import {ESTIMATORS, type EstimatorName, seeded} from 'tfjs-moe/estimators';
-import {groupedMatMul} from 'tfjs-moe/router';
+import {groupedDense, groupedMatMul} from 'tfjs-moe/router';
 
 /** What a kernel is measured by. */
 export interface KernelCase {
@@ -143,6 +143,14 @@ export const KERNEL_CASES: Record<string, KernelCase> = {
     prepare: () => {
       const [x, rows] = [numbers(1024, 128), indices(1024, 32)];
       return run(() => tf.unsortedSegmentSum(x, rows, 32));
+    },
+  },
+  GroupedFinishGrad: {
+    title: 'groupedDense and gradients, 1024 rows in 16 groups, 128 to 128',
+    prepare: () => {
+      const kernels = groups().map(() => numbers(128, 128) as tf.Tensor2D);
+      const biases = groups().map(() => numbers(128) as tf.Tensor1D);
+      return gradientStep(numbers(1024, 128) as tf.Tensor2D, x => groupedDense(x, kernels, biases, groups(), 'relu'));
     },
   },
   GroupedMatMul: {

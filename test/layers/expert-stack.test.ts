@@ -109,6 +109,29 @@ eachBackendAndKernels('stackOutputs', () => {
     });
   });
 
+  test('with our kernels as many kernels run for sixteen experts as for one, and without them three products a layer and expert', async () => {
+    const kernelsOf = async (count: number) => {
+      const experts = makeExperts(count, {});
+      const sizes = new Array<number>(count).fill(16 / count);
+      const rows: tf.Tensor2D = tf.ones([16, WIDTH]);
+      const run = () => {
+        const loss = () => tf.sum(stackOutputs(experts, rows, sizes)) as tf.Scalar;
+        return tf.variableGrads(loss, experts.flatMap(variablesOf)).value;
+      };
+      const {kernels} = await tf.profile(run);
+      return kernels.map(({name}) => name).filter(name => !['', 'Identity'].includes(name)); // what is saved is cloned
+    };
+    const [one, many] = [await kernelsOf(1), await kernelsOf(16)];
+    const hasKernels = tf.getKernel('GroupedMatMul', tf.getBackend()) !== undefined;
+    // Two layers forward and backward. Without kernels each makes three products for each expert.
+    const backward = ['GroupedFinishGrad', 'GroupedMatMul', 'GroupedMatMulGradB'];
+    const grouped = hasKernels ? ['GroupedMatMul', 'GroupedMatMul', ...backward, ...backward] : [];
+    expect(many.filter(name => name.startsWith('Grouped'))).toEqual(grouped);
+    expect(many.filter(name => name === 'BatchMatMul')).toHaveLength(hasKernels ? 0 : 2 * 3 * 16);
+    expect(many.includes('Relu')).toBe(!hasKernels); // it is no kernel of its own where the product has it
+    expect(many.length > one.length).toBe(!hasKernels);
+  });
+
   test('nothing is left behind, with a tape and without', () => {
     const experts = makeExperts(3, {activation: 'swish', gated: true});
     const rows = tf.tensor2d(numbers(1, 7 * WIDTH), [7, WIDTH]);

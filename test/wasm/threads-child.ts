@@ -7,6 +7,7 @@ import '@tensorflow/tfjs-layers';
 import {type BackendWasm, getThreadsCount} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import {groupedDense} from '../../src/ops/grouped-dense.js';
 import {enableWasmThreads, registerWasmTrainingKernels, unregisterWasmTrainingKernels} from '../../src/wasm/index.js';
 import {ownKernels} from '../../src/wasm/own-kernels.js';
 
@@ -82,6 +83,22 @@ function results(): Record<string, number[]> {
   note('pool', () => tf.maxPool(images, 2, 2, 'same'));
   note('softmax', () => tf.softmax(random([200, 300], 6)));
   note('gather', () => tf.gather(random([2000, 300], 7), tf.range(1999, -1, -1, 'int32')));
+  const dense = (...[x, ...weights]: tf.Tensor[]) =>
+    groupedDense(
+      x as tf.Tensor2D,
+      weights.slice(0, 4) as tf.Tensor2D[],
+      weights.slice(4) as tf.Tensor1D[],
+      [300, 0, 212, 5],
+      'relu',
+    );
+  const operands = [
+    random([517, 96], 8),
+    ...[9, 10, 11, 12].map(seed => random([96, 256], seed)),
+    ...[13, 14, 15, 16].map(seed => random([256], seed)),
+  ];
+  note('layers of groups', () => dense(...operands));
+  const gradients = tf.grads(dense)(operands, random([517, 256], 17));
+  for (const [i, gradient] of gradients.entries()) note(`gradient ${i} of layers of groups`, () => tf.clone(gradient));
   values.losses = losses();
   return values;
 }

@@ -37,8 +37,14 @@ export function withGroupTable(
   body: (address: number) => void,
 ): void {
   const [matrixOf, biasOf] = [addressesOf(binary, matrices), addressesOf(binary, biases)];
-  const numbers = Array.from(groupSizes, (size, e) => [size, matrixOf(e), biasOf(e)]);
-  const table = backend.makeOutput([numbers.length, 3], 'int32', undefined, Int32Array.from(numbers.flat()));
+  const E = groupSizes.length;
+  const numbers = new Int32Array(3 * E);
+  for (let e = 0; e < E; ++e) {
+    numbers[3 * e] = groupSizes[e]!;
+    numbers[3 * e + 1] = matrixOf(e);
+    numbers[3 * e + 2] = biasOf(e);
+  }
+  const table = backend.makeOutput([E, 3], 'int32', undefined, numbers);
   try {
     body(binary.address(table));
   } finally {
