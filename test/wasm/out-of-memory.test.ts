@@ -29,10 +29,14 @@ withAndWithoutBinary('out of memory', hasBinary => {
     const step = () => adam.applyGradients([{name: variable.name, tensor: x}]);
     const filter = {strides: [1, 1], pad: 'same', dilations: [1, 1], filterShape: [3, 3, 9, 2]};
     const dy = tf.ones([2, 30, 30, 18]);
+    const grouped = ['GroupedMatMul', 'GroupedMatMulGradB', 'GroupedFinishGrad'].map(name => () => {
+      const attributes = {groupSizes: [100, 0, 200], hasBiases: true, isStacked: false, transposeB: true};
+      return tf.engine().runKernel(name, {a: x, dy: x, y: x, b0: x, b1: x, b2: x}, attributes);
+    });
     const kernels = [
       () => tf.tensor(new Float32Array(120_000)),
       // Without the binary the library below the stock kernel needs memory of its own, and ends where there is none.
-      ...(hasBinary ? [() => tf.matMul(x, x, false, true)] : []),
+      ...(hasBinary ? [() => tf.matMul(x, x, false, true), ...grouped] : []),
       () => tf.where(tf.cast(x, 'bool'), x, x),
       () => tf.reverse(x, [0, 1]),
       () => tf.split(x, 4, 1),
