@@ -1,5 +1,9 @@
 // npm run bench -- moe: what a sparse mixture costs, over the number of experts and over its peers, in one run.
 // SPDX-License-Identifier: Apache-2.0
+import {spawnSync} from 'node:child_process';
+import {existsSync} from 'node:fs';
+import {dirname} from 'node:path';
+import {fileURLToPath} from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import {useBackend} from 'tfjs-moe/node';
 import {registerWasmTrainingKernels, unregisterWasmTrainingKernels} from 'tfjs-moe/wasm';
@@ -32,6 +36,7 @@ export async function benchMoE({rounds, json, chart}: {rounds: number; json: boo
   const growth64 = timeExperts(rounds, points);
   const figures = {growth64, ...timePeers(rounds)};
   await timeOnCpu(points);
+  compareOnWebGPU();
   if (chart !== undefined) {
     await saveChart(chart, costChart(points));
     console.log(`\nchart: ${chart}`);
@@ -124,6 +129,26 @@ async function timeOnCpu(points: Point[]): Promise<void> {
     points.push({experts: numExperts, milliseconds, what: 'sparse', backend: `cpu, ${TOKENS_ON_CPU} tokens`});
   }
   await useBackend('wasm');
+}
+
+/** Where Debian's chromium keeps a Vulkan driver that needs no graphics card. */
+const SWIFTSHADER = '/usr/lib/chromium/vk_swiftshader_icd.json';
+
+/** Output, loss and gradients of each router on webgpu against cpu; a difference is an error, no driver is said. */
+function compareOnWebGPU(): void {
+  const driver = process.env.VK_ICD_FILENAMES ?? SWIFTSHADER;
+  if (!existsSync(driver)) {
+    console.log(`\nwebgpu: left out, since ${driver} is not there; VK_ICD_FILENAMES names another Vulkan driver`);
+    return;
+  }
+  const child = fileURLToPath(new URL('./moe-webgpu-child.ts', import.meta.url));
+  const libraries = [dirname(driver), process.env.LD_LIBRARY_PATH].filter(Boolean).join(':');
+  console.log();
+  const {status} = spawnSync(process.execPath, ['--import', 'tsx', child], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: {...process.env, VK_ICD_FILENAMES: driver, LD_LIBRARY_PATH: libraries},
+  });
+  if (status !== 0) process.exitCode = 1;
 }
 
 /** Variants named by their number of experts. */

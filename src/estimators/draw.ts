@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {show, ValueError} from '../errors.js';
 import {hostRead, isOnHost} from '../ops/host-read.js';
 import {relativeLogits} from '../ops/relative-logits.js';
+import {toFloat} from '../ops/to-float.js';
 import {topKMask} from '../ops/top-k-mask.js';
 import {categorical, noChoice} from '../random/categorical.js';
 import {conditionalGumbel} from '../random/conditional-gumbel.js';
@@ -32,7 +33,7 @@ function takeGiven(owner: string, given: tf.Tensor): tf.Tensor {
       );
     }
   }
-  return tf.cast(tf.clone(given), 'float32');
+  return toFloat(tf.clone(given));
 }
 
 /**

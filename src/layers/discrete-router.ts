@@ -6,6 +6,7 @@ import {show, ValueError} from '../errors.js';
 import {getEstimator} from '../estimators/registry.js';
 import type {Estimator} from '../estimators/types.js';
 import {noGradient} from '../ops/no-gradient.js';
+import {toFloat} from '../ops/to-float.js';
 import {topKMask} from '../ops/top-k-mask.js';
 import {noChoice} from '../random/categorical.js';
 import {type DiscreteRouterArgs, type ResolvedRouterArgs, resolveRouterArgs} from './discrete-router-args.js';
@@ -100,7 +101,7 @@ export class DiscreteRouter extends tfl.layers.Layer {
       const numRows = input.size / this.#width;
       if (numRows === 0) return tf.zeros(outputShape); // wasm sums over an empty axis to whatever was in memory
       const mask = tokenMask(kwargs, input.shape);
-      const tokens = withoutPadding(tf.reshape(tf.cast(input, 'float32'), [numRows, this.#width]), mask);
+      const tokens = withoutPadding(tf.reshape(toFloat(input), [numRows, this.#width]), mask);
       const choice =
         kwargs?.training === true
           ? this.#sample(tokens, mask, input.shape.slice(0, -1))

@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {show, ValueError} from '../errors.js';
+import {toFloat} from '../ops/to-float.js';
 import {currentTape} from './auxiliary-loss.js';
 import {DenseMixture} from './dense-mixture.js';
 import type {DiscreteRouter} from './discrete-router.js';
@@ -133,7 +134,7 @@ export class GumbelMoE extends tfl.layers.Layer {
       const numRows = input.size / width;
       if (numRows === 0) return tf.zeros(outputShape);
       const mask = tokenMask(kwargs, input.shape);
-      const tokens = withoutPadding(tf.reshape(tf.cast(input, 'float32'), [numRows, width]), mask);
+      const tokens = withoutPadding(tf.reshape(toFloat(input), [numRows, width]), mask);
       const training = kwargs?.training === true;
       const apply = (expert: tfl.layers.Layer, rows: tf.Tensor2D, isReal?: tf.Tensor1D) => {
         const masked = isReal && expert.supportsMasking ? {mask: isReal} : {};

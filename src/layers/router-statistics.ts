@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import {noGradient} from '../ops/no-gradient.js';
+import {toFloat} from '../ops/to-float.js';
 import {tokenEntropy} from '../router/entropy.js';
 
 /** The sums that are one number each; they stand behind the choices of each expert. */
@@ -74,7 +75,7 @@ export function addToStatistics(
       const sums: Record<keyof StatisticSums, tf.Tensor> = {
         tokens,
         entropy: tf.mul(tokens, tokenEntropy(probs, mask === undefined ? {} : {mask})),
-        dropped: dropped === undefined ? tf.scalar(0) : tf.cast(dropped, 'float32'),
+        dropped: dropped === undefined ? tf.scalar(0) : toFloat(dropped),
         // A product would let NaN of padding through.
         confidence: tf.sum(tf.where(tf.greater(valid, 0), probs, tf.zerosLike(probs))),
       };

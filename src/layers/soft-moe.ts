@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {checkBoolean, checkCount, show, ValueError} from '../errors.js';
+import {toFloat} from '../ops/to-float.js';
 import {seeded} from '../random/random-source.js';
 import {softMoEWeights} from '../router/soft-moe.js';
 import {buildChild, ownExpert} from './expert-list.js';
@@ -107,7 +108,7 @@ export class SoftMoE extends tfl.layers.Layer {
   override call(inputs: tf.Tensor | tf.Tensor[], kwargs: Kwargs = {}): tf.Tensor {
     return tf.tidy(() => {
       this.invokeCallHook(inputs, kwargs);
-      const tokens = tf.cast(singleTensor(inputs), 'float32') as tf.Tensor3D;
+      const tokens = toFloat(singleTensor(inputs)) as tf.Tensor3D;
       const [batch, length, width] = tokens.shape;
       const {numExperts, slotsPerExpert} = this.#args;
       const units = this.#args.units ?? width;

@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {ValueError} from '../errors.js';
 import {noGradient} from '../ops/no-gradient.js';
+import {toFloat} from '../ops/to-float.js';
 import {assign} from '../router/assign.js';
 import {expertCapacity} from '../router/capacity.js';
 import {unchosenTerm, updateMeans} from '../router/gates/default-vectors.js';
@@ -171,6 +172,6 @@ export class SparseMixture implements Mixture {
 
 /** The sum of the weights of a token's choices that have no place, [T, 1]. */
 function droppedWeight({weights}: Routing, {experts}: Assignment): tf.Tensor2D {
-  const isDropped = noGradient(() => tf.cast(tf.less(experts, tf.scalar(0, 'int32')), 'float32'));
+  const isDropped = noGradient(() => toFloat(tf.less(experts, tf.scalar(0, 'int32'))));
   return tf.sum<tf.Tensor2D>(tf.mul(weights, isDropped), 1, true);
 }

@@ -160,7 +160,11 @@ export class SparseRouter extends tfl.layers.Layer {
     });
   }
 
-  /** Routes tokens [T, D] without padding's values, and gives them their places. */
+  /**
+   * Routes tokens [T, D] without padding's values, and gives them their places.
+   *
+   * @internal
+   */
   route(
     tokens: tf.Tensor2D,
     {training, mask, leading, capacity, assign}: RouteCall,

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import {noGradient} from '../ops/no-gradient.js';
+import {toFloat} from '../ops/to-float.js';
 import type {Kwargs} from './tfjs-types.js';
 
 /**
@@ -19,7 +20,7 @@ export function tokenMask(kwargs: Kwargs | undefined, shape: number[]): tf.Tenso
   const single = Array.isArray(mask) ? mask[0] : mask;
   const leading = shape.slice(0, -1);
   if (single == null || !tf.util.arraysEqual(single.shape, leading)) return undefined;
-  return tf.reshape(tf.cast(single, 'float32'), [tf.util.sizeFromShape(leading)]);
+  return tf.reshape(toFloat(single), [tf.util.sizeFromShape(leading)]);
 }
 
 /** The tokens with zeros for padding, whatever it held: a product with the mask would let NaN through. */

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import {hostRead, isOnHost} from './host-read.js';
+import {toFloat} from './to-float.js';
 
 /**
  * Ones at the indices of each row. Not differentiable: call it inside `noGradient` or a custom gradient.
@@ -31,6 +32,6 @@ export function kHotOnDevice(indices: tf.Tensor2D, size: number): tf.Tensor2D {
     const [rows, choices] = indices.shape;
     if (rows * choices * size === 0) return tf.zeros([rows, size]);
     const isChosen = tf.equal(tf.expandDims(indices, 2), tf.range(0, size, 1, 'int32')); // [rows, choices, size]
-    return tf.sum<tf.Tensor2D>(tf.cast(isChosen, 'float32'), 1);
+    return tf.sum<tf.Tensor2D>(toFloat(isChosen), 1);
   });
 }

@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {runFused} from './fused-kernel.js';
 import {hostRead, isOnHost} from './host-read.js';
+import {toFloat} from './to-float.js';
 
 /**
  * A mask with 1 at the K largest entries of each row; of equal ones the lowest index comes first. Not differentiable: call it inside
@@ -50,15 +51,15 @@ export function topKMaskOnDevice(x: tf.Tensor, k: number): tf.Tensor {
     const n = x.shape[x.rank - 1]!;
     const order = tf.range(0, n, 1, 'float32');
     let rest = x;
-    const hasNaN = tf.max(tf.cast(tf.isNaN(x), 'float32'), -1, true);
+    const hasNaN = tf.max(toFloat(tf.isNaN(x)), -1, true);
     const valid = tf.sub(1, hasNaN);
     let mask = tf.add(tf.zeros(x.shape), tf.sub(tf.div(valid, valid), 1)); // 0, or NaN in a row that holds one: argMax alone would pass over it
     for (let choice = 0; choice < k; ++choice) {
-      const winner = tf.expandDims(tf.cast(tf.argMax(rest, -1), 'float32'), -1);
+      const winner = tf.expandDims(toFloat(tf.argMax(rest, -1)), -1);
       const isWinner = tf.equal(winner, order);
       // best - best is 0, and NaN for a winner of either infinity.
       const best = tf.sum(tf.where(isWinner, rest, tf.zerosLike(rest)), -1, true);
-      mask = tf.add(mask, tf.add(tf.cast(isWinner, 'float32'), tf.sub(best, best)));
+      mask = tf.add(mask, tf.add(toFloat(isWinner), tf.sub(best, best)));
       rest = tf.where(isWinner, tf.fill(x.shape, Number.NEGATIVE_INFINITY), rest);
     }
     return mask;

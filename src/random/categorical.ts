@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {ValueError} from '../errors.js';
 import {hasKernel, runKernel} from '../ops/fused-kernel.js';
 import {hostRead, isOnHost} from '../ops/host-read.js';
+import {toFloat} from '../ops/to-float.js';
 import type {RandomSource} from './random-source.js';
 
 /** A kernel that draws as `categoricalOnHost` does. */
@@ -67,8 +68,8 @@ export function categoricalOnDevice(probs: tf.Tensor, random: RandomSource): tf.
     const order = tf.range(0, numCategories, 1, 'float32');
     const isPast = tf.greater(cumulative, tf.mul(uniforms, total));
     const score = tf.where(isPast, tf.sub(2 * numCategories, order), tf.add(order, 1));
-    const winner = tf.argMax(tf.mul(score, tf.cast(tf.greater(rows, 0), 'float32')), 1);
-    const sample = tf.cast(tf.equal(tf.expandDims(tf.cast(winner, 'float32'), 1), order), 'float32');
+    const winner = tf.argMax(tf.mul(score, toFloat(tf.greater(rows, 0))), 1);
+    const sample = toFloat(tf.equal(tf.expandDims(toFloat(winner), 1), order));
     const poison = tf.sub(tf.div(total, total), 1); // 0, or NaN in a row with nothing to choose from
     return tf.reshape(tf.add(sample, poison), probs.shape);
   });

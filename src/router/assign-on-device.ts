@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import {noGradient} from '../ops/no-gradient.js';
+import {toFloat} from '../ops/to-float.js';
 import type {AssignRequest} from './assign-request.js';
 import type {Assignment} from './types.js';
 
@@ -22,7 +23,7 @@ export function assignOnDevice(indices: tf.Tensor2D, numExperts: number, request
       const numbers = tf.range(0, indices.size, 1, 'int32');
       const queue = tf.scatterND(tf.expandDims(rank, 1), numbers, [indices.size]) as tf.Tensor1D; // the inverse: the choice of each rank
       const queued = tf.gather(tf.reshape(indices, [-1]), queue);
-      const isExpert = tf.cast(tf.equal(tf.expandDims(queued, 1), tf.range(0, numExperts, 1, 'int32')), 'float32'); // [T * K, E]
+      const isExpert = toFloat(tf.equal(tf.expandDims(queued, 1), tf.range(0, numExperts, 1, 'int32'))); // [T * K, E]
       const place = tf.sub(tf.sum(tf.mul(isExpert, tf.cumsum(isExpert, 0)), 1), 1); // -1 for the choice of no expert
       const kept = tf.where(tf.less(place, capacity), place, tf.fill(place.shape, -1));
       return tf.reshape(tf.gather(tf.cast(kept, 'int32'), rank), indices.shape) as tf.Tensor2D;
@@ -67,7 +68,7 @@ function fallingRank(keys: tf.Tensor1D): tf.Tensor1D {
       ];
       const isTieBefore = tf.logicalAnd(tf.equal(keys, key), tf.less(numbers, number));
       const isBefore = tf.logicalOr(tf.greater(keys, key), isTieBefore); // [rows, n]
-      return tf.sum(tf.cast(isBefore, 'float32'), 1) as tf.Tensor1D;
+      return tf.sum(toFloat(isBefore), 1) as tf.Tensor1D;
     });
     parts.push(part);
   }

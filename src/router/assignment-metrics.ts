@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {checkCount, checkShape, ValueError} from '../errors.js';
 import {hostRead, isOnHost} from '../ops/host-read.js';
 import {noGradient} from '../ops/no-gradient.js';
+import {toFloat} from '../ops/to-float.js';
 import type {Assignment} from './types.js';
 
 /**
@@ -32,7 +33,7 @@ export function expertCountsOnDevice(indices: tf.Tensor2D, numExperts: number): 
   if (indices.size === 0) return tf.zeros([numExperts]);
   return noGradient(() => {
     const isExpert = tf.equal(tf.reshape(indices, [-1, 1]), tf.range(0, numExperts, 1, 'int32')); // [T * K, E]
-    return tf.sum(tf.cast(isExpert, 'float32'), 0) as tf.Tensor1D;
+    return tf.sum(toFloat(isExpert), 0) as tf.Tensor1D;
   });
 }
 
@@ -116,7 +117,7 @@ export function routerConfidence(weights: tf.Tensor2D, assignment: Assignment): 
 export function maxViolation(counts: tf.Tensor1D): tf.Scalar {
   checkLoad('maxViolation', counts);
   return noGradient(() => {
-    const load = tf.cast(counts, 'float32');
+    const load = toFloat(counts);
     return tf.sub(ratio(tf.mul(counts.size, tf.max(load)), tf.sum(load), 1), 1) as tf.Scalar;
   });
 }
@@ -132,7 +133,7 @@ export function maxViolation(counts: tf.Tensor1D): tf.Scalar {
  */
 export function deadExperts(counts: tf.Tensor1D): tf.Scalar {
   checkLoad('deadExperts', counts);
-  return noGradient(() => tf.sum(tf.cast(tf.equal(counts, 0), 'float32')) as tf.Scalar);
+  return noGradient(() => tf.sum(toFloat(tf.equal(counts, 0))) as tf.Scalar);
 }
 
 /**
@@ -148,7 +149,7 @@ export function loadEntropy(counts: tf.Tensor1D): tf.Scalar {
   checkLoad('loadEntropy', counts);
   if (counts.size === 1) return tf.scalar(1);
   return noGradient(() => {
-    const load = tf.cast(counts, 'float32');
+    const load = toFloat(counts);
     const shares = ratio(load, tf.sum(load), 1 / counts.size);
     const terms = tf.mul(shares, tf.log(tf.maximum(shares, SMALLEST))); // 0 for a share of 0
     return tf.div(tf.sum(terms), -Math.log(counts.size)) as tf.Scalar;
@@ -167,7 +168,7 @@ function checkLoad(owner: string, counts: tf.Tensor1D): void {
 
 /** 1 where an index is an expert, 0 where it is -1. */
 function isExpert(indices: tf.Tensor2D): tf.Tensor2D {
-  return tf.cast(tf.greaterEqual(indices, 0), 'float32') as tf.Tensor2D;
+  return toFloat(tf.greaterEqual(indices, 0)) as tf.Tensor2D;
 }
 
 /** The sum of all entries. On wasm a sum over no entries is what the memory held before. */

@@ -4,6 +4,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {checkBoolean, checkPositive, checkShape} from '../errors.js';
 import {noGradient} from '../ops/no-gradient.js';
+import {toFloat} from '../ops/to-float.js';
 
 /** Options of `updatedBias`. */
 export interface BiasUpdateOptions {
@@ -41,7 +42,7 @@ export function updatedBias(
   checkBoolean(owner, 'recentre', recentre);
   return noGradient(() =>
     tf.tidy(() => {
-      const numTokens = tf.cast(counts, 'float32');
+      const numTokens = toFloat(counts);
       // Whole numbers, exact up to 2^24: the sign of a mean's rounding error would be a full step.
       const direction = tf.sign(tf.sub(tf.sum(numTokens), tf.mul(numTokens, counts.size)));
       const change = recentre ? tf.sub(direction, tf.mean(direction)) : direction;

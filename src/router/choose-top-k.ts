@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {hostRead, isOnHost} from '../ops/host-read.js';
 import {noGradient} from '../ops/no-gradient.js';
+import {toFloat} from '../ops/to-float.js';
 import {realTokens} from './router-input.js';
 
 /**
@@ -66,15 +67,15 @@ export function chooseTopKOnDevice(scores: tf.Tensor2D, k: number, mask?: tf.Ten
   return tf.tidy(() => {
     const order = tf.range(0, scores.shape[1], 1, 'float32');
     // 1 where the token has had a choice in every round so far, [T, 1]; argMax alone would pass over NaN.
-    let isValid = tf.sub(1, tf.max(tf.cast(tf.isNaN(scores), 'float32'), 1, true));
+    let isValid = tf.sub(1, tf.max(toFloat(tf.isNaN(scores)), 1, true));
     if (mask) isValid = tf.mul(isValid, realTokens(mask));
     let rest: tf.Tensor = scores;
     const choices: tf.Tensor[] = [];
     for (let choice = 0; choice < k; ++choice) {
-      const winner = tf.expandDims(tf.cast(tf.argMax(rest, 1), 'float32'), 1); // [T, 1]
+      const winner = tf.expandDims(toFloat(tf.argMax(rest, 1)), 1); // [T, 1]
       const isWinner = tf.equal(winner, order);
       const best = tf.sum(tf.where(isWinner, rest, tf.zerosLike(rest)), 1, true);
-      isValid = tf.mul(isValid, tf.cast(tf.isFinite(best), 'float32'));
+      isValid = tf.mul(isValid, toFloat(tf.isFinite(best)));
       choices.push(tf.sub(tf.mul(isValid, tf.add(winner, 1)), 1)); // the winner, or -1
       rest = tf.where(isWinner, tf.fill(scores.shape, Number.NEGATIVE_INFINITY), rest);
     }
@@ -93,7 +94,7 @@ export function chooseTopKOnDevice(scores: tf.Tensor2D, k: number, mask?: tf.Ten
 export function poisonBadRows(weights: tf.Tensor2D, indices: tf.Tensor2D, mask: tf.Tensor1D | undefined): tf.Tensor2D {
   if (isOnHost()) return weights;
   const poison = noGradient(() => {
-    const isBad = tf.max(tf.cast(tf.less(indices, 0), 'float32'), 1, true); // [T, 1]
+    const isBad = tf.max(toFloat(tf.less(indices, 0)), 1, true); // [T, 1]
     const isGood = tf.sub(1, mask ? tf.mul(isBad, realTokens(mask)) : isBad);
     return tf.sub(tf.div(isGood, isGood), 1); // 0, or NaN
   });

@@ -4,6 +4,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {checkShape} from '../errors.js';
 import {noGradient} from '../ops/no-gradient.js';
+import {toFloat} from '../ops/to-float.js';
 
 /** The largest logarithm of the factor: logits stay within +-100. */
 const LARGEST_LOG = Math.log(100);
@@ -48,7 +49,7 @@ export function cosineLogits(
  */
 function unitVectors(x: tf.Tensor2D, axis: number): tf.Tensor2D {
   const largest = noGradient(() => tf.max(tf.abs(x), axis, true));
-  const isZero = noGradient(() => tf.cast(tf.equal(largest, 0), 'float32'));
+  const isZero = noGradient(() => toFloat(tf.equal(largest, 0)));
   const scaled = tf.div(x, tf.add(largest, isZero));
   const squares = tf.add(tf.sum(tf.square(scaled), axis, true), isZero); // at least 1
   return tf.div(scaled, tf.sqrt(squares));

@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {checkCount, ValueError} from '../errors.js';
 import {hostRead, isOnHost} from '../ops/host-read.js';
 import {noGradient} from '../ops/no-gradient.js';
+import {toFloat} from '../ops/to-float.js';
 import {chooseTopKOnDevice} from './choose-top-k.js';
 import {gatherWeights, gatherWeightsOnDevice} from './gather-weights.js';
 import {routerInput} from './router-input.js';
@@ -133,7 +134,7 @@ export function chooseTokensOnDevice(
   return tf.tidy(() => {
     const never = tf.fill(logits.shape, Number.NEGATIVE_INFINITY);
     let isOpen: tf.Tensor = tf.logicalAnd(tf.greater(logits, never), tf.greaterEqual(probs, 0)); // false for NaN
-    if (mask) isOpen = tf.logicalAnd(isOpen, tf.expandDims(tf.notEqual(tf.cast(mask, 'float32'), 0), 1));
+    if (mask) isOpen = tf.logicalAnd(isOpen, tf.expandDims(tf.notEqual(toFloat(mask), 0), 1));
     const scores = tf.where(isOpen, probs, never) as tf.Tensor2D;
     const ranks = tf.transpose(ranksOnDevice(tf.transpose(scores), capacity)); // [T, E]
     const taken = tf.where(tf.greaterEqual(ranks, 0), probs, never) as tf.Tensor2D;
@@ -150,7 +151,7 @@ function ranksOnDevice(scores: tf.Tensor2D, rounds: number): tf.Tensor2D {
   let rest: tf.Tensor = tf.clone(scores);
   for (let round = 0; round < rounds; ++round) {
     const [nextRanks, nextRest] = tf.tidy(() => {
-      const winner = tf.expandDims(tf.cast(tf.argMax(rest, 1), 'float32'), 1);
+      const winner = tf.expandDims(toFloat(tf.argMax(rest, 1)), 1);
       const isWinner = tf.logicalAnd(tf.equal(winner, order), tf.greater(rest, Number.NEGATIVE_INFINITY));
       return [tf.where(isWinner, round, ranks), tf.where(isWinner, Number.NEGATIVE_INFINITY, rest)];
     });

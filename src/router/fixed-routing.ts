@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import {noGradient} from '../ops/no-gradient.js';
+import {toFloat} from '../ops/to-float.js';
 import {poisonBadRows} from './choose-top-k.js';
 import {realTokens} from './router-input.js';
 import type {Routing} from './types.js';
@@ -17,14 +18,14 @@ import type {Routing} from './types.js';
 export function fixedRouting(experts: tf.Tensor1D, numExperts: number, mask: tf.Tensor1D | undefined): Routing {
   const numTokens = experts.shape[0];
   const indices = noGradient(() => {
-    const column = tf.reshape(tf.cast(experts, 'float32'), [numTokens, 1]);
+    const column = tf.reshape(toFloat(experts), [numTokens, 1]);
     const chosen = mask ? tf.sub(tf.mul(tf.add(column, 1), realTokens(mask)), 1) : column; // the expert, or -1
     return tf.cast(chosen, 'int32') as tf.Tensor2D;
   });
   const probs = noGradient(() => {
-    const isChosen = tf.equal(tf.cast(indices, 'float32'), tf.range(0, numExperts, 1, 'float32'));
-    return tf.cast(isChosen, 'float32') as tf.Tensor2D;
+    const isChosen = tf.equal(toFloat(indices), tf.range(0, numExperts, 1, 'float32'));
+    return toFloat(isChosen) as tf.Tensor2D;
   });
-  const weights = noGradient(() => tf.cast(tf.greaterEqual(indices, 0), 'float32') as tf.Tensor2D);
+  const weights = noGradient(() => toFloat(tf.greaterEqual(indices, 0)) as tf.Tensor2D);
   return {indices, weights: poisonBadRows(weights, indices, mask), probs};
 }

@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {customGradient} from '../ops/custom-gradient.js';
 import {hostRead, isOnHost} from '../ops/host-read.js';
 import {noGradient} from '../ops/no-gradient.js';
+import {toFloat} from '../ops/to-float.js';
 
 /**
  * The entries of each row at its indices.
@@ -45,7 +46,7 @@ export function gatherWeightsOnDevice(x: tf.Tensor2D, indices: tf.Tensor2D): tf.
     const [numTokens, topK] = indices.shape;
     const columns = Array.from({length: topK}, (_, choice) => {
       const isChosen = noGradient(() => {
-        const index = tf.cast(tf.slice(indices, [0, choice], [numTokens, 1]), 'float32');
+        const index = toFloat(tf.slice(indices, [0, choice], [numTokens, 1]));
         return tf.equal(index, tf.range(0, x.shape[1], 1, 'float32'));
       });
       // A product with the mask would turn a masked expert's -Infinity into NaN.

@@ -2,6 +2,7 @@
 // https://arxiv.org/abs/2405.04434, section 2.2.2; groups scored by several experts as in DeepSeek-V3, https://arxiv.org/abs/2412.19437.
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
+import {toFloat} from '../ops/to-float.js';
 import {topKMask} from '../ops/top-k-mask.js';
 
 /** float32's lowest finite number. */
@@ -39,7 +40,7 @@ export function limitToGroups(
     let rest: tf.Tensor = tf.reshape(scores, [numTokens, numGroups, groupSize]); // [T, G, E / G]
     let total = tf.max(rest, 2); // [T, G]
     for (let round = 1; round < scoredExperts; ++round) {
-      const isTaken = tf.equal(tf.expandDims(tf.cast(tf.argMax(rest, 2), 'float32'), 2), order);
+      const isTaken = tf.equal(tf.expandDims(toFloat(tf.argMax(rest, 2)), 2), order);
       rest = tf.where(isTaken, tf.fill(rest.shape, Number.NEGATIVE_INFINITY), rest);
       const next = tf.max(rest, 2);
       total = tf.add(total, tf.where(tf.equal(next, Number.NEGATIVE_INFINITY), tf.zerosLike(next), next));

@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {checkOneOf, checkRange, ValueError} from '../errors.js';
 import {noGradient} from '../ops/no-gradient.js';
 import {relativeLogits} from '../ops/relative-logits.js';
+import {toFloat} from '../ops/to-float.js';
 import {gumbelNoise} from '../random/gumbel.js';
 import {type RandomSource, unseeded} from '../random/random-source.js';
 import {chooseTopK, poisonBadRows} from './choose-top-k.js';
@@ -70,11 +71,11 @@ export function gshardRouting(
     const isTaken = noGradient(() => {
       const second = tf.slice(both, [0, 1], [-1, 1]); // [T, 1]
       const taken = takesSecond(second, secondPolicy, threshold, training ? source : undefined);
-      return tf.concat([tf.onesLike(second), tf.cast(taken, 'float32')], 1); // [T, 2]
+      return tf.concat([tf.onesLike(second), toFloat(taken)], 1); // [T, 2]
     });
     const weights = poisonBadRows(input.withoutPadding(tf.mul(both, isTaken)), pair, mask);
     const indices = noGradient(() => {
-      const kept = tf.sub(tf.mul(tf.add(tf.cast(pair, 'float32'), 1), isTaken), 1); // the index, or -1
+      const kept = tf.sub(tf.mul(tf.add(toFloat(pair), 1), isTaken), 1); // the index, or -1
       return tf.cast(kept, 'int32') as tf.Tensor2D;
     });
     return {indices, weights, probs: input.withoutPadding(tf.softmax(input.logits))};
@@ -90,7 +91,7 @@ function drawSecond(
 ): tf.Tensor2D {
   return noGradient(() => {
     const first = tf.slice(pair, [0, 0], [-1, 1]); // [T, 1]
-    const isFirst = tf.equal(tf.cast(first, 'float32'), tf.range(0, logits.shape[1], 1, 'float32'));
+    const isFirst = tf.equal(toFloat(first), tf.range(0, logits.shape[1], 1, 'float32'));
     const rest = tf.where(isFirst, tf.fill(logits.shape, Number.NEGATIVE_INFINITY), logits);
     const perturbed = tf.add(relativeLogits(rest), gumbelNoise(logits.shape, random)) as tf.Tensor2D;
     return tf.concat([first, chooseTopK(perturbed, 1, mask, refuseRow)], 1) as tf.Tensor2D;

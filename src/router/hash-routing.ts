@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {checkCount, checkShape, show, ValueError} from '../errors.js';
 import {hostRead, isOnHost} from '../ops/host-read.js';
 import {noGradient} from '../ops/no-gradient.js';
+import {toFloat} from '../ops/to-float.js';
 import {fixedRouting} from './fixed-routing.js';
 import type {Routing} from './types.js';
 
@@ -62,7 +63,7 @@ function lookUpOnHost(tokenIds: tf.Tensor1D, table: ArrayLike<number>, mask: tf.
 
 /** Padding may come out as any expert; `fixedRouting` takes it out. */
 function lookUpOnDevice(tokenIds: tf.Tensor1D, table: ArrayLike<number>): tf.Tensor1D {
-  const inTable = tf.clipByValue(tf.cast(tokenIds, 'float32'), 0, table.length - 1); // padding may have an id of -1
+  const inTable = tf.clipByValue(toFloat(tokenIds), 0, table.length - 1); // padding may have an id of -1
   return tf.gather(tf.tensor1d(Int32Array.from(table), 'int32'), tf.cast(inTable, 'int32'));
 }
 

@@ -5,6 +5,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {checkOneOf, checkShape, show, ValueError} from '../errors.js';
 import {noGradient} from '../ops/no-gradient.js';
+import {toFloat} from '../ops/to-float.js';
 import {inSequences, lossOverTokens, type TokenMaskOptions} from './tokens.js';
 
 /**
@@ -76,8 +77,8 @@ export function loadBalancingLoss(
   return lossOverTokens(owner, 'probs', probs, mask, tokens => {
     const length = scope === 'batch' ? probs.size / tokens.numExperts : sequenceLength(owner, probs);
     const shares = noGradient(() => {
-      if (counts) return shareOf(tf.cast(tf.reshape(counts, [1, -1]), 'float32'));
-      const assigned = tokens.rows(tf.cast(assignment, 'float32')); // [tokens, experts]
+      if (counts) return shareOf(toFloat(tf.reshape(counts, [1, -1])));
+      const assigned = tokens.rows(toFloat(assignment)); // [tokens, experts]
       if (convention === 'sumK') return tokens.meanOfEach(assigned, length);
       if (convention === 'gshardTop1') return tokens.meanOfEach(firstChoice(assigned, tokens.rows(probs)), length);
       return shareOf(tf.sum(inSequences(assigned, length), 1));
@@ -119,14 +120,14 @@ function sequenceLength(owner: string, probs: tf.Tensor): number {
 /** Each expert's part of the sum, [sequences, experts]; zeros where that is 0. */
 function shareOf(counts: tf.Tensor2D): tf.Tensor2D {
   const total = tf.sum(counts, 1, true);
-  return tf.div(counts, tf.add(total, tf.cast(tf.equal(total, 0), 'float32')));
+  return tf.div(counts, tf.add(total, toFloat(tf.equal(total, 0))));
 }
 
 /** One-hot: the most probable of the assigned experts, of equal ones the first; zeros for a token without an expert. */
 function firstChoice(assigned: tf.Tensor2D, probs: tf.Tensor2D): tf.Tensor2D {
   const candidates = tf.where(tf.greater(assigned, 0), probs, tf.fill(probs.shape, Number.NEGATIVE_INFINITY));
-  const winner = tf.expandDims(tf.cast(tf.argMax(candidates, -1), 'float32'), -1);
+  const winner = tf.expandDims(toFloat(tf.argMax(candidates, -1)), -1);
   // tf.oneHot refuses a single expert.
   const isWinner = tf.equal(winner, tf.range(0, probs.shape[1], 1, 'float32'));
-  return tf.mul(tf.cast(isWinner, 'float32'), assigned);
+  return tf.mul(toFloat(isWinner), assigned);
 }

@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {checkCount, checkShape, ValueError} from '../errors.js';
 import {hostRead, isOnHost} from '../ops/host-read.js';
 import {noGradient} from '../ops/no-gradient.js';
+import {toFloat} from '../ops/to-float.js';
 import {standardNormal} from '../random/normal.js';
 import type {RandomSource} from '../random/random-source.js';
 import {fixedRouting} from './fixed-routing.js';
@@ -52,9 +53,9 @@ export function lshRouting(tokens: tf.Tensor2D, {numExperts, random, mask}: LshR
       const projected: tf.Tensor2D = tf.matMul(tokens, projections); // [T, bits]
       if (isOnHost()) refuseNaN(projected, mask);
       const values = tf.tensor1d(Array.from({length: numBits}, (_, bit) => 2 ** bit));
-      const bits = tf.cast(tf.greater(projected, 0), 'float32');
+      const bits = toFloat(tf.greater(projected, 0));
       const expert = tf.sum(tf.mul(bits, values), 1);
-      const hasNaN = tf.max(tf.cast(tf.isNaN(projected), 'float32'), 1);
+      const hasNaN = tf.max(toFloat(tf.isNaN(projected)), 1);
       return tf.cast(tf.where(tf.greater(hasNaN, 0), tf.fill([numTokens], -1), expert), 'int32') as tf.Tensor1D;
     });
     return fixedRouting(experts, numExperts, mask);

@@ -4,6 +4,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {customGradient} from '../ops/custom-gradient.js';
 import {noGradient} from '../ops/no-gradient.js';
+import {toFloat} from '../ops/to-float.js';
 import {checkOutputs, checkTokens, checkWeights} from './dispatch-checks.js';
 import type {Assignment} from './types.js';
 
@@ -70,7 +71,7 @@ function onesAtPlaces({numExperts, capacity, experts, positions}: Assignment): t
     const places = tf.add(tf.mul(experts, tf.scalar(capacity, 'int32')), positions); // negative without a place
     const isPlace = tf.equal(tf.expandDims(places, 2), tf.range(0, numExperts * capacity, 1, 'int32'));
     // On webgpu the cast leaves whole numbers under the name of float32, which its transpose cannot read: the product makes them anew.
-    return tf.mul<tf.Tensor3D>(1, tf.cast(isPlace, 'float32'));
+    return tf.mul<tf.Tensor3D>(1, toFloat(isPlace));
   });
 }
 

@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {checkCount, checkShape, ValueError} from '../errors.js';
 import {noGradient} from '../ops/no-gradient.js';
+import {toFloat} from '../ops/to-float.js';
 
 /** The logits of a router, and what else it needs to know of its tokens. */
 export interface RouterInput {
@@ -53,7 +54,7 @@ export function routerInput(
 
 /** float32 [T, 1]: 1 for real tokens, 0 for padding. Not differentiable. */
 export function realTokens(mask: tf.Tensor1D): tf.Tensor2D {
-  return tf.expandDims(tf.cast(tf.notEqual(tf.cast(mask, 'float32'), 0), 'float32'), 1);
+  return tf.expandDims(toFloat(tf.notEqual(toFloat(mask), 0)), 1);
 }
 
 /** The rows of real tokens, and zeros for the others: a product with the mask would let NaN through. */

@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {checkRange, checkShape, ValueError} from '../errors.js';
 import {kHot} from '../ops/k-hot.js';
 import {noGradient} from '../ops/no-gradient.js';
+import {toFloat} from '../ops/to-float.js';
 import {type TokenMaskOptions, tokensOf} from './tokens.js';
 
 /** What a router chose, before any choice is dropped for want of capacity: a `Routing`, or the choices as ones. */
@@ -72,5 +73,5 @@ function asKHot(owner: string, choices: Choices, numExperts: number): tf.Tensor 
   }
   const {shape} = choices.kHot;
   checkShape(owner, 'kHot', shape, [...shape.slice(0, -1), numExperts], '[..., numExperts]');
-  return tf.cast(choices.kHot, 'float32');
+  return toFloat(choices.kHot);
 }

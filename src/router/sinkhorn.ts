@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {checkCount, checkPositive, ValueError} from '../errors.js';
 import {hostRead, isOnHost} from '../ops/host-read.js';
 import {noGradient} from '../ops/no-gradient.js';
+import {toFloat} from '../ops/to-float.js';
 import {chooseTopK, poisonBadRows} from './choose-top-k.js';
 import {gatherWeights} from './gather-weights.js';
 import {routerInput} from './router-input.js';
@@ -217,6 +218,6 @@ export function logSinkhornOnDevice(logits: tf.Tensor2D, iterations: number, mas
 
 /** bool [T, 1], and the number of real tokens, or 1 where there are none. */
 function realTokens(mask: tf.Tensor1D): [tf.Tensor, tf.Tensor] {
-  const isReal = tf.expandDims(tf.notEqual(tf.cast(mask, 'float32'), 0), 1);
-  return [isReal, tf.maximum(1, tf.sum(tf.cast(isReal, 'float32')))];
+  const isReal = tf.expandDims(tf.notEqual(toFloat(mask), 0), 1);
+  return [isReal, tf.maximum(1, tf.sum(toFloat(isReal)))];
 }

@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {checkShape, ValueError} from '../errors.js';
 import {noGradient} from '../ops/no-gradient.js';
+import {toFloat} from '../ops/to-float.js';
 
 /** Options of `softMoEWeights`. */
 export interface SoftMoEOptions {
@@ -65,7 +66,7 @@ export function softMoEWeights(
   if (batch * length === 0) return {dispatch: tf.zeros(shape), combine: tf.zeros(shape)};
 
   return tf.tidy(() => {
-    const isReal = mask && noGradient(() => tf.expandDims(tf.notEqual(tf.cast(mask, 'float32'), 0), 2)); // [B, S, 1]
+    const isReal = mask && noGradient(() => tf.expandDims(tf.notEqual(toFloat(mask), 0), 2)); // [B, S, 1]
     const cleaned = isReal ? tf.where(isReal, tokens, tf.zerosLike(tokens)) : tokens;
     const rows = tf.reshape(normalize(cleaned, 2), [batch * length, features]);
     const directions = tf.mul(scale, normalize(phi, 0)) as tf.Tensor2D;
@@ -73,7 +74,7 @@ export function softMoEWeights(
     let dispatch = softmaxOverSequence(isReal ? belowAll(logits, isReal, scale) : logits);
     let combine = tf.softmax(logits);
     if (isReal) {
-      const kept = noGradient(() => tf.cast(isReal, 'float32'));
+      const kept = noGradient(() => toFloat(isReal));
       dispatch = tf.mul(dispatch, kept);
       combine = tf.mul(combine, kept);
     }

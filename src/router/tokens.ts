@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {checkShape, ValueError} from '../errors.js';
 import {noGradient} from '../ops/no-gradient.js';
+import {toFloat} from '../ops/to-float.js';
 
 /** The option that every router loss takes. */
 export interface TokenMaskOptions {
@@ -81,8 +82,8 @@ function unmasked(numTokens: number, numExperts: number): Tokens {
 
 function masked(numTokens: number, numExperts: number, mask: tf.Tensor): Tokens {
   const weights: tf.Tensor2D = noGradient(() => {
-    const isReal = tf.notEqual(tf.cast(mask, 'float32'), 0);
-    return tf.cast(tf.reshape(isReal, [numTokens, 1]), 'float32');
+    const isReal = tf.notEqual(toFloat(mask), 0);
+    return toFloat(tf.reshape(isReal, [numTokens, 1]));
   });
   const isReal = noGradient(() => tf.cast(tf.tile(weights, [1, numExperts]), 'bool'));
   const count = noGradient(() => tf.maximum(1, tf.sum(weights)));

@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {checkShape, show, ValueError} from '../../errors.js';
 import {hostRead, isOnHost} from '../../ops/host-read.js';
 import {noGradient} from '../../ops/no-gradient.js';
+import {toFloat} from '../../ops/to-float.js';
 import {topKMask} from '../../ops/top-k-mask.js';
 import {categorical} from '../../random/categorical.js';
 import {type RandomSource, unseeded} from '../../random/random-source.js';
@@ -61,8 +62,8 @@ export function chooseInTurn(
   const order = tf.range(0, numExperts, 1, 'float32');
   const choose = (scores: tf.Tensor2D, probs: tf.Tensor2D, turn: number): tf.Tensor2D => {
     if (given) {
-      const index = tf.cast(tf.slice(given, [0, turn], [numTokens, 1]), 'float32');
-      return tf.cast(tf.equal(index, order), 'float32') as tf.Tensor2D;
+      const index = toFloat(tf.slice(given, [0, turn], [numTokens, 1]));
+      return toFloat(tf.equal(index, order)) as tf.Tensor2D;
     }
     return (training ? categorical(owner, probs, random) : topKMask(scores, 1, input.refuseRow)) as tf.Tensor2D;
   };

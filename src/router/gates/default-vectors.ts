@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {checkRange, checkShape, ValueError} from '../../errors.js';
 import {customGradient} from '../../ops/custom-gradient.js';
 import {noGradient} from '../../ops/no-gradient.js';
+import {toFloat} from '../../ops/to-float.js';
 
 /**
  * The sum over experts of unchosen_te mean_e, in gradient alone: zeros to add to the sparse output. The gradient of unchosen_te is
@@ -68,7 +69,7 @@ export function updateMeans(
   return noGradient(() => {
     // A sum over no rows is not 0 on wasm.
     const sums = tf.stack(outputs.map(rows => (rows.shape[0] === 0 ? tf.zeros([width]) : tf.sum(rows, 0)))); // [E, D]
-    const numbers = tf.cast(counts ?? tf.tensor1d(outputs.map(rows => rows.shape[0])), 'float32');
+    const numbers = toFloat(counts ?? tf.tensor1d(outputs.map(rows => rows.shape[0])));
     const column = tf.reshape(numbers, [numExperts, 1]);
     const fresh = tf.div(sums, tf.maximum(1, column));
     const isSeen = tf.tile(tf.greater(column, 0), [1, width]);

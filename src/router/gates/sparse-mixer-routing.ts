@@ -5,6 +5,7 @@ import {checkBoolean, checkOneOf, checkRange, checkShape} from '../../errors.js'
 import {customGradient} from '../../ops/custom-gradient.js';
 import {noGradient} from '../../ops/no-gradient.js';
 import {softmaxGradient} from '../../ops/softmax-gradient.js';
+import {toFloat} from '../../ops/to-float.js';
 import {topKMask} from '../../ops/top-k-mask.js';
 import type {Routing} from '../types.js';
 import {type ChoiceOptions, type Choices, chooseInTurn, type Turn} from './choose-in-turn.js';
@@ -66,7 +67,7 @@ export function routeSparseMixer(
 
   const numTokens = logits.shape[0];
   const toss = (turn: number): tf.Tensor => {
-    if (givenCoin) return tf.cast(tf.slice(givenCoin, [0, turn], [numTokens, 1]), 'float32');
+    if (givenCoin) return toFloat(tf.slice(givenCoin, [0, turn], [numTokens, 1]));
     const isFull = Float32Array.from(choices.random.uniform(numTokens), u => Number(u < rule.fullWeight));
     return tf.tensor2d(isFull, [numTokens, 1]);
   };

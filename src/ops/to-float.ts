@@ -1,0 +1,11 @@
+// Booleans and integers as float32. On GPU backends tf.cast only relabels them (tfjs 4.22), and kernels that copy their input then fail.
+// SPDX-License-Identifier: Apache-2.0
+import * as tf from '@tensorflow/tfjs-core';
+import {isOnHost} from './host-read.js';
+
+/** x as float32, a tensor of its own. Differentiable as `tf.cast` is. */
+export function toFloat<T extends tf.Tensor>(x: T): T {
+  const relabelled = tf.cast(x, 'float32');
+  // A product is computed, so that its numbers are stored as what they are.
+  return x.dtype === 'float32' || isOnHost() ? relabelled : tf.mul(1, relabelled);
+}
