@@ -32,3 +32,25 @@ export function stackOutputs(
   };
   return tf.tidy(() => first.compose(rows, dense));
 }
+
+/**
+ * buffers[e] through experts[e], each layer of all experts as one batched product: for backends on which every op is a launch, and a product of
+ * matrices that stand in different tensors is not to be had.
+ *
+ * @param experts Built, of one architecture, 1 or more.
+ * @param buffers float32 [experts, rows, features].
+ * @returns float32 [experts, rows, units], owned by the caller.
+ */
+export function batchOutputs(experts: readonly FeedForwardExpert[], buffers: tf.Tensor3D): tf.Tensor3D {
+  const first = experts[0]!;
+  const dense: DenseStep = (x, layer, part, isActivated) => {
+    const weights = experts.map(expert => expert.weightsOf(layer, part));
+    const kernels = tf.stack(weights.map(({kernel}) => kernel.read())) as tf.Tensor3D; // [E, in, out]
+    const biases = weights.flatMap(({bias}) => (bias ? [bias.read()] : []));
+    const product = tf.matMul(x as tf.Tensor, kernels);
+    const sum = biases.length > 0 ? tf.add(product, tf.expandDims(tf.stack(biases), 1)) : product;
+    return isActivated ? first.activate(sum as tf.Tensor2D) : (sum as tf.Tensor2D);
+  };
+  // `compose` maps the last axis, whatever stands before it.
+  return tf.tidy(() => first.compose(buffers as tf.Tensor as tf.Tensor2D, dense) as tf.Tensor as tf.Tensor3D);
+}

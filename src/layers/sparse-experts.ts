@@ -10,7 +10,7 @@ import {combineByOneHot, dispatchByOneHot} from '../router/one-hot-dispatch.js';
 import {planRows} from '../router/permutation.js';
 import {combineRows, dispatchRows} from '../router/ragged-dispatch.js';
 import type {Assignment, Routing} from '../router/types.js';
-import {stackOutputs} from './expert-stack.js';
+import {batchOutputs, stackOutputs} from './expert-stack.js';
 import {FeedForwardExpert} from './feed-forward-expert.js';
 
 /**
@@ -108,14 +108,16 @@ function outputsOfBuffers(
   const counts = noGradient(() => tf.sum<tf.Tensor1D>(kHot(expertOf, numExperts), 0));
   // Places are taken from 0 on without gaps.
   const isTaken = noGradient(() => tf.less(tf.range(0, capacity), tf.expandDims(counts, 1))); // [E, C]
+  const zeroed = (all: tf.Tensor3D) =>
+    tf.where(tf.tile(tf.expandDims(isTaken, 2), [1, 1, units]), all, tf.zerosLike(all));
+  if (areBuiltIn(experts)) return zeroed(batchOutputs(experts, buffers)); // finite wherever they are
   const rows = withTokensInFreePlaces(buffers, counts, isTaken);
   const parts = numExperts === 1 ? [rows] : tf.split(rows, numExperts, 0);
   const taken = numExperts === 1 ? [isTaken] : tf.split(isTaken, numExperts, 0);
   const outputs = parts.map((part, e) =>
     apply(experts[e]!, tf.squeeze(part, [0]), tf.squeeze<tf.Tensor1D>(taken[e]!, [0])),
   );
-  const all = tf.stack(outputs) as tf.Tensor3D;
-  return tf.where(tf.tile(tf.expandDims(isTaken, 2), [1, 1, units]), all, tf.zerosLike(all));
+  return zeroed(tf.stack(outputs) as tf.Tensor3D);
 }
 
 /**
