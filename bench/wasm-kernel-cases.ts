@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import {ESTIMATORS, type EstimatorName, seeded} from 'tfjs-moe/estimators';
-import {groupedDense, groupedMatMul} from 'tfjs-moe/router';
+import {assign, combineRows, dispatchRows, groupedDense, groupedMatMul, planRows} from 'tfjs-moe/router';
 
 /** What a kernel is measured by. */
 export interface KernelCase {
@@ -53,6 +53,11 @@ const unary = (shape: number[], compute: (x: tf.Tensor) => tf.TensorContainer): 
   };
 };
 const groups = () => new Array<number>(16).fill(64);
+/** The rows of 1,024 tokens, each with two of 16 experts. */
+const rowPlan = () => {
+  const experts = Array.from({length: 1024}, (_, t) => [(7 * t) % 16, (7 * t + 5) % 16]);
+  return planRows(assign(tf.tensor2d(experts, [1024, 2], 'int32'), 16));
+};
 
 /** A choice and its gradient. */
 function estimation(name: EstimatorName): KernelCase {
@@ -143,6 +148,29 @@ export const KERNEL_CASES: Record<string, KernelCase> = {
     prepare: () => {
       const [x, rows] = [numbers(1024, 128), indices(1024, 32)];
       return run(() => tf.unsortedSegmentSum(x, rows, 32));
+    },
+  },
+  CombineRows: {
+    title: 'combineRows, 1024 tokens of 128, two experts each',
+    prepare: () => {
+      const [outputs, weights] = [numbers(2048, 128) as tf.Tensor2D, numbers(1024, 2) as tf.Tensor2D];
+      const plan = rowPlan();
+      return run(() => combineRows(outputs, weights, plan));
+    },
+  },
+  CombineRowsGradient: {
+    title: 'forward and backward of the same',
+    prepare: () => {
+      const weights = numbers(1024, 2) as tf.Tensor2D;
+      const plan = rowPlan();
+      return gradientStep(numbers(2048, 128) as tf.Tensor2D, outputs => combineRows(outputs, weights, plan));
+    },
+  },
+  SumRows: {
+    title: 'dispatchRows of the same tokens, forward and backward',
+    prepare: () => {
+      const plan = rowPlan();
+      return gradientStep(numbers(1024, 128) as tf.Tensor2D, tokens => dispatchRows(tokens, plan));
     },
   },
   GroupedFinishGrad: {
