@@ -7,27 +7,20 @@ import {kHot} from '../ops/k-hot.js';
 import {noGradient} from '../ops/no-gradient.js';
 import {toFloat} from '../ops/to-float.js';
 import type {RandomSource} from '../random/random-source.js';
-import {updatedBias} from '../router/bias-update.js';
 import {cosineLogits} from '../router/cosine-logits.js';
 import type {NoisyRouting} from '../router/noisy-top-k-routing.js';
 import type {Assignment, Routing} from '../router/types.js';
-import {currentTape} from './auxiliary-loss.js';
 import {serializeInitializer} from './initializers.js';
 import {singleShape, singleTensor} from './layer-input.js';
 import type {MixtureRouter} from './mixture-router.js';
 import {RouterCore, STREAM} from './router-core.js';
+import {SelectionBias} from './selection-bias.js';
 import {type ResolvedSparseRouterArgs, resolveSparseRouterArgs, type SparseRouterArgs} from './sparse-router-args.js';
 import type {Kwargs} from './tfjs-types.js';
 import {tokenMask, withoutPadding} from './token-mask.js';
 
 /** Width of the projection behind cosine logits, and where its temperature starts: Tutel's. */
 const COSINE = {width: 256, logTemperature: Math.log(1 / 0.5)};
-
-/** Loss-free balancing: what is added to the scores where experts are chosen, and the choices of this step so far, [experts] each. */
-interface Balance {
-  bias: tfl.LayerVariable;
-  counts: tfl.LayerVariable;
-}
 
 /** What a call of `route` is told. */
 export interface RouteCall {
@@ -62,8 +55,7 @@ export class SparseRouter extends tfl.layers.Layer {
   #width = 0;
   #cosine: {projection: tfl.LayerVariable; centroids: tfl.LayerVariable; logTemperature: tfl.LayerVariable} | undefined;
   #noiseKernel: tfl.LayerVariable | undefined;
-  #balance: Balance | undefined;
-  #countedTape: object | null = null;
+  #selectionBias: SelectionBias | undefined;
 
   /** Checks the arguments; weights are made when the layer is built. */
   constructor(args: SparseRouterArgs) {
@@ -128,10 +120,7 @@ export class SparseRouter extends tfl.layers.Layer {
       this.#noiseKernel = this.addWeight('noise_kernel', [width, numExperts], 'float32', tfl.initializers.zeros());
     }
     if (biasUpdateRate > 0) {
-      this.#balance = {
-        bias: this.#core.addState('balance_bias', [numExperts]),
-        counts: this.#core.addState('balance_counts', [numExperts]),
-      };
+      this.#selectionBias = new SelectionBias(name => this.#core.addState(name, [numExperts]), biasUpdateRate);
     }
     this.#checkOptions();
     this.built = true;
@@ -170,7 +159,7 @@ export class SparseRouter extends tfl.layers.Layer {
     {training, mask, leading, capacity, assign}: RouteCall,
   ): {routing: Routing; assignment: Assignment} {
     const random = training ? this.#core.nextStep() : undefined;
-    const bias = this.#balance && this.#biasOfStep(this.#balance, training);
+    const bias = this.#selectionBias?.ofStep(training);
     const seen = random ? this.#core.jittered(tokens, random) : tokens;
     const logits = this.#logits(seen);
     const routing = this.#core.named(() =>
@@ -189,15 +178,7 @@ export class SparseRouter extends tfl.layers.Layer {
     const assignment = routing.assignment ?? assign(routing, random?.split(STREAM.order));
     if (!random) return {routing, assignment};
     const chosen = noGradient(() => kHot(routing.indices, this.numExperts));
-    if (this.#balance) {
-      const {counts} = this.#balance;
-      counts.write(
-        tf.add(
-          counts.read(),
-          noGradient(() => tf.sum(chosen, 0)),
-        ),
-      );
-    }
+    this.#selectionBias?.count(chosen);
     const dropped = noGradient(() => {
       const isPlaced = tf.greaterEqual(assignment.experts, tf.scalar(0, 'int32'));
       return tf.sub<tf.Scalar>(tf.sum(chosen), tf.sum(toFloat(isPlaced)));
@@ -257,18 +238,6 @@ export class SparseRouter extends tfl.layers.Layer {
         logTemperature.read() as tf.Scalar,
       ),
     );
-  }
-
-  /** The bias of this step; a training call that begins a step first moves it by the counts of the last one. */
-  #biasOfStep({bias, counts}: Balance, training: boolean): tf.Tensor1D {
-    const tape = currentTape();
-    if (training && (tape === null || tape !== this.#countedTape)) {
-      this.#countedTape = tape;
-      const rate = this.#args.biasUpdateRate;
-      bias.write(noGradient(() => updatedBias(bias.read() as tf.Tensor1D, counts.read() as tf.Tensor1D, {rate})));
-      counts.write(tf.zeros([this.numExperts]));
-    }
-    return bias.read() as tf.Tensor1D;
   }
 }
 tf.serialization.registerClass(SparseRouter);
