@@ -13,7 +13,7 @@ import {interleaved, median, medianRatio} from './interleaved.js';
 import {bareProducts, denseNetwork, layerStep, mixture, optimizerStep, SIZES} from './moe-steps.js';
 
 const EXPERTS = [1, 2, 4, 8, 16, 32, 64];
-/** All experts on all tokens take the time of so many steps: these are few. */
+/** All experts on all tokens, and one-hot products, take the time of many steps. */
 const ROUNDS_OF_ALL_EXPERTS = 1;
 /** The cpu backend multiplies in plain loops. */
 const TOKENS_ON_CPU = 512;
@@ -94,7 +94,7 @@ function timePeers(rounds: number): Record<string, number> {
   registerWasmTrainingKernels();
   const dispatch = interleaved(
     {sparse: layerStep(mixture(64)).run, oneHot: layerStep(mixture(64, {dispatch: 'oneHot'})).run},
-    Math.ceil(rounds / 3),
+    ROUNDS_OF_ALL_EXPERTS,
     1,
   );
   const figures = {
