@@ -53,7 +53,7 @@ eachBackend('GumbelMoE, sparse', () => {
       }
       const ours = gradients(moe, x, () => run(moe, x, {training: true}));
       const expected = gradients(moe, x, () => allExperts(moe, x, true));
-      ours.forEach((gradient, i) => expectClose(gradient, expected[i]!, NETWORK));
+      for (const [i, gradient] of ours.entries()) expectClose(gradient, expected[i]!, NETWORK);
     });
   }
 
@@ -76,7 +76,7 @@ eachBackend('GumbelMoE, sparse', () => {
         expectClose(run(other, x), list(run(moe, x)), NETWORK);
         const ours = gradients(moe, x, () => run(moe, x, {training: true}));
         const theirs = gradients(other, x, () => run(other, x, {training: true}));
-        theirs.forEach((gradient, i) => expectClose(gradient, ours[i]!, NETWORK));
+        for (const [i, gradient] of theirs.entries()) expectClose(gradient, ours[i]!, NETWORK);
       });
     }
   }
@@ -165,7 +165,7 @@ eachBackend('GumbelMoE, sparse', () => {
       return [list(value), ...variables(layer).map(variable => list(grads[variable.name]!))];
     };
     const ours = loss(moe, padded, {mask});
-    loss(same, real, {}).forEach((values, i) => expectClose(ours[i]!, values, 10 * NETWORK));
+    for (const [i, values] of loss(same, real, {}).entries()) expectClose(ours[i]!, values, 10 * NETWORK);
   });
 
   test('the bias of loss-free balancing moves once a step, by the counts of the step before, and chooses', async () => {
