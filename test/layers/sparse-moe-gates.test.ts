@@ -1,7 +1,8 @@
 // What some routers ask of the sparse mixture beyond the weights of the chosen experts: outputs of the others or their means, the token
 // itself, a factor of the output. And the two capacities.
 import * as tf from '@tensorflow/tfjs-core';
-import type {GumbelMoE, GumbelMoEArgs} from 'tfjs-moe/layers';
+import * as tfl from '@tensorflow/tfjs-layers';
+import {GumbelMoE, type GumbelMoEArgs} from 'tfjs-moe/layers';
 import {expect, test} from 'vitest';
 import {eachBackend} from '../support/each-backend.js';
 import {numbers} from '../support/enumerate.js';
@@ -55,6 +56,8 @@ eachBackend('a sparse mixture', () => {
     '%s: runningMeans puts the means of earlier outputs in place of experts that were not chosen',
     dispatch => {
       const moe = sparse({...args, router: 'runningMeans', dispatch});
+      const biases = moe.trainableWeights.filter(({originalName}) => originalName.includes('/bias'));
+      for (const bias of biases) bias.write(tf.fill(bias.shape as number[], 0.3)); // so that a free place shows
       const x = tokens();
       const means = weightOf(moe, '/means');
       const chosen = tf.greater(run(moe.router, x), 0);
@@ -115,6 +118,18 @@ eachBackend('a sparse mixture', () => {
       NETWORK,
     );
     expect(moe.trainableWeights.some(({originalName}) => originalName.endsWith('/scale'))).toBe(true);
+  });
+
+  test('a shared expert has the units of the experts, also of the user', () => {
+    const experts = [0, 1].map(() => tfl.layers.dense({units: 2}));
+    const plain = sparse({name: 'plain', numExperts: 2, experts});
+    const own = [0, 1].map(() => tfl.layers.dense({units: 2}));
+    const moe = sparse({name: 'with_shared', numExperts: 2, experts: own, sharedHiddenUnits: 4, sharedGate: 'sigmoid'});
+    expect(run(moe, tokens()).shape).toEqual([12, 2]);
+    expect(weightOf(moe, '/shared_expert/kernel_1').shape).toEqual([4, 2]);
+    const copy = GumbelMoE.fromConfig(GumbelMoE as never, {...moe.getConfig(), name: 'copy'}) as GumbelMoE;
+    expect(run(copy, tokens()).shape).toEqual([12, 2]);
+    expect(moe.weights.length).toBe(plain.weights.length + 4 + 1);
   });
 
   test('training and evaluation have their own capacities', () => {
