@@ -115,3 +115,24 @@ export function routeOneHots(moe: GumbelMoE, to: readonly number[], logit = 20):
     weightOf(moe.router, '/kernel').write(tf.tensor2d(kernel));
   });
 }
+
+/** Kernels that decide, sort or count. */
+const DECISIONS =
+  /^(TopK|ArgM|Greater|Less|Equal|NotEqual|Cum|OneHot|ScatterNd|GatherNd|Multinomial|Unique|Sign|Ceil|Floor|Round|Step|Sort)/;
+
+/** The kernels that a training step records for its gradient, and those of them that decide. */
+export function recorded(
+  moe: GumbelMoE,
+  x: tf.Tensor2D,
+  kwargs: object = {},
+): {kernels: string[]; decisions: string[]} {
+  const names = new Set<string>();
+  tf.variableGrads(() => {
+    const y = tf.sum(run(moe, x, {training: true, ...kwargs}));
+    const loss = tf.addN([y, ...moe.calculateLosses()]) as tf.Scalar;
+    for (const {kernelName} of tf.engine().state.activeTape) names.add(kernelName);
+    return loss;
+  }, variables(moe));
+  const kernels = [...names];
+  return {kernels, decisions: kernels.filter(name => DECISIONS.test(name))};
+}
