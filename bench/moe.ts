@@ -175,7 +175,7 @@ function costChart(points: Point[]): TopLevelSpec {
         axis: {values: EXPERTS},
       },
       y: {field: 'milliseconds', type: 'quantitative', scale: {type: 'log'}, title: 'Milliseconds a step'},
-      color: {field: 'series', type: 'nominal', title: null},
+      color: {field: 'series', type: 'nominal', title: null, legend: {labelLimit: 300}},
     },
   };
 }
