@@ -23,7 +23,7 @@ export {DiscreteRouter, discreteRouter} from './layers/discrete-router.js';
 export type {DiscreteRouterArgs} from './layers/discrete-router-args.js';
 export {GumbelMoE, gumbelMoE} from './layers/gumbel-moe.js';
 export type {GumbelMoEArgs, SparseArgs} from './layers/gumbel-moe-args.js';
-export type {MixtureRouterIdentifier} from './layers/mixture-router.js';
+export type {RouterIdentifier} from './layers/mixture-router.js';
 export type {RouterLayerArgs} from './layers/router-core-args.js';
 export type {AuxiliaryLossWeights, BalanceScope} from './layers/router-loss.js';
 export type {RouterMetrics} from './layers/router-metrics.js';

@@ -7,7 +7,7 @@ export {DiscreteRouter, discreteRouter} from './discrete-router.js';
 export type {DiscreteRouterArgs} from './discrete-router-args.js';
 export {GumbelMoE, gumbelMoE} from './gumbel-moe.js';
 export type {GumbelMoEArgs, SparseArgs} from './gumbel-moe-args.js';
-export type {MixtureRouterIdentifier} from './mixture-router.js';
+export type {RouterIdentifier} from './mixture-router.js';
 export type {RouterLayerArgs} from './router-core-args.js';
 export type {AuxiliaryLossWeights, BalanceScope} from './router-loss.js';
 export {type RouterMetrics, resetRouterMetrics, routerMetrics} from './router-metrics.js';

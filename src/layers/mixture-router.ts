@@ -20,13 +20,7 @@ import {initialTemperature} from './discrete-router-args.js';
 import {drawChoices} from './draw-choices.js';
 
 /** Names a router of a sparse mixture: of `ROUTERS` or `ESTIMATORS`, with options or without, or a function of one's own. */
-export type MixtureRouterIdentifier =
-  | RouterName
-  | RouterConfig
-  | EstimatorName
-  | EstimatorAlias
-  | EstimatorConfig
-  | Router;
+export type RouterIdentifier = RouterName | RouterConfig | EstimatorName | EstimatorAlias | EstimatorConfig | Router;
 
 /** A router with its options bound, and where its temperature starts. */
 export type MixtureRouter = Omit<BoundRouter, 'name'> & {name: string; temperature: number};
@@ -36,7 +30,7 @@ export type MixtureRouter = Omit<BoundRouter, 'name'> & {name: string; temperatu
  *
  * @throws ValueError for an unknown name or option.
  */
-export function getMixtureRouter(identifier: MixtureRouterIdentifier): MixtureRouter {
+export function getMixtureRouter(identifier: RouterIdentifier): MixtureRouter {
   const any = {defaultTopK: 1, maxTopK: Number.POSITIVE_INFINITY, temperature: 1};
   if (typeof identifier === 'function') return {...any, name: identifier.name || 'a function', route: identifier};
   const name = typeof identifier === 'object' ? identifier.name : identifier;

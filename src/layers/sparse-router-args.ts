@@ -1,7 +1,7 @@
 // The arguments of a sparse router: those of every routing layer, and how tokens choose.
 // SPDX-License-Identifier: Apache-2.0
 import {checkOneOf, checkRange, ValueError} from '../errors.js';
-import {getMixtureRouter, type MixtureRouter, type MixtureRouterIdentifier} from './mixture-router.js';
+import {getMixtureRouter, type MixtureRouter, type RouterIdentifier} from './mixture-router.js';
 import {type RouterCoreArgs, type RouterLayerArgs, resolveRouterCoreArgs} from './router-core-args.js';
 
 /** Arguments of the router of a sparse mixture. */
@@ -10,7 +10,7 @@ export interface SparseRouterArgs extends RouterLayerArgs {
    * How tokens choose: a name of `ROUTERS`, a name or alias of `ESTIMATORS`, `{name, ...options}`, or a function (not saved). Of an estimator
    * only the chosen expert's derivative is known, which biases its gradient. Default 'switch'.
    */
-  router?: MixtureRouterIdentifier;
+  router?: RouterIdentifier;
   /** How the logits are made: 'linear', a product with a kernel; 'cosine', of a projection of the token with a vector of each expert. Default 'linear'. */
   logits?: 'linear' | 'cosine';
   /**
