@@ -195,6 +195,22 @@ eachBackend('GumbelMoE, sparse', () => {
     );
   });
 
+  test('each of the K choices of an estimator counts 1 / K, drawn or not', () => {
+    const moe = sparse({estimator: 'reinmax', topK: 2});
+    moe.apply(input());
+    for (const training of [false, true]) {
+      const rows = run(moe.router, input(), {training}).arraySync() as number[][];
+      for (const row of rows) expect([...row].sort()).toEqual([0, 0, 0.5, 0.5]);
+    }
+  });
+
+  test('experts that choose take a balanced share of the tokens each where no capacity factor is given', () => {
+    const moe = sparse({router: 'expertChoice', topK: 2});
+    run(moe, input(10), {training: true});
+    // ceil(2 * 10 / 4) = 5 of 10 tokens.
+    expect(list(moe.router.statistics.read()).slice(0, 4)).toEqual([5, 5, 5, 5]);
+  });
+
   test('an empty batch, one expert and one token', () => {
     expect(run(sparse({}), tf.zeros([0, 4]), {training: true}).shape).toEqual([0, 3]);
     const one = sparse({numExperts: 1});
