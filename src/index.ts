@@ -19,8 +19,13 @@ export {ESTIMATOR_ALIASES, ESTIMATORS, getEstimator} from './estimators/registry
 export {reinmax} from './estimators/reinmax.js';
 export {straightThrough} from './estimators/straight-through.js';
 export type {DiscreteSample, Estimator, EstimatorOptions} from './estimators/types.js';
+export {CategoricalLatent, categoricalLatent} from './layers/categorical-latent.js';
+export type {CategoricalLatentArgs} from './layers/categorical-latent-args.js';
+export type {Activation} from './layers/dense-network.js';
 export {DiscreteRouter, discreteRouter} from './layers/discrete-router.js';
 export type {DiscreteRouterArgs} from './layers/discrete-router-args.js';
+export type {DiscreteVAEArgs} from './layers/discrete-vae.js';
+export {DiscreteVAE, discreteVAE} from './layers/discrete-vae.js';
 export {GumbelMoE, gumbelMoE} from './layers/gumbel-moe.js';
 export type {GumbelMoEArgs, SparseArgs} from './layers/gumbel-moe-args.js';
 export type {RouterIdentifier} from './layers/mixture-router.js';
@@ -37,6 +42,7 @@ export type {Initializer, InitializerIdentifier, LayerArgs, SavedInitializer} fr
 export type {GroupedActivation} from './ops/grouped-dense.js';
 export {groupedDense} from './ops/grouped-dense.js';
 export {groupedMatMul} from './ops/grouped-mat-mul.js';
+export {klToUniform} from './ops/kl-to-uniform.js';
 export type {RandomSource} from './random/random-source.js';
 export {seeded, unseeded} from './random/random-source.js';
 export type {AssignOptions} from './router/assign.js';
@@ -116,3 +122,4 @@ export type {RouterMonitorOptions} from './training/router-monitor.js';
 export {RouterMonitor} from './training/router-monitor.js';
 export type {ExponentialOptions, RampOptions, Schedule} from './training/schedules.js';
 export {constantSchedule, cosineSchedule, exponentialSchedule, linearSchedule} from './training/schedules.js';
+export {sumBinaryCrossentropy} from './training/sum-binary-crossentropy.js';

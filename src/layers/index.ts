@@ -3,8 +3,12 @@
 import '../register-gradients.js';
 
 export {type RandomSource, seeded, unseeded} from '../random/random-source.js';
+export {CategoricalLatent, categoricalLatent} from './categorical-latent.js';
+export type {CategoricalLatentArgs} from './categorical-latent-args.js';
+export type {Activation} from './dense-network.js';
 export {DiscreteRouter, discreteRouter} from './discrete-router.js';
 export type {DiscreteRouterArgs} from './discrete-router-args.js';
+export {DiscreteVAE, type DiscreteVAEArgs, discreteVAE} from './discrete-vae.js';
 export {GumbelMoE, gumbelMoE} from './gumbel-moe.js';
 export type {GumbelMoEArgs, SparseArgs} from './gumbel-moe-args.js';
 export type {RouterIdentifier} from './mixture-router.js';

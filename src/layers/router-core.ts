@@ -2,29 +2,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import {checkPositive, show, ValueError} from '../errors.js';
-import {hostScalar} from '../ops/host-read.js';
+import {show, ValueError} from '../errors.js';
 import type {RandomSource} from '../random/random-source.js';
 import {addCounts} from '../router/running-counts.js';
 import {AuxiliaryLossQueue, injectLoss} from './auxiliary-loss.js';
 import {resolveInitializer} from './initializers.js';
 import {featureWidth} from './layer-input.js';
-import {type LayerRandom, layerRandom, scopeOf} from './layer-random.js';
 import type {RouterCoreArgs} from './router-core-args.js';
 import {hasNoLoss, type RouterLossOptions, type RouterOutcome, routerLoss} from './router-loss.js';
 import {addToStatistics, statisticsSize, takingEarlierStatistics} from './router-statistics.js';
+import {type AddWeight, SamplerState} from './sampler-state.js';
 
 /** Which stream of a step a kind of noise comes from, so that one kind does not move another. */
 export const STREAM = {draw: 0, jitter: 1, load: 2, order: 3};
-
-/** Makes a weight of the layer; `Layer.addWeight`, which is not public. */
-export type AddWeight = (
-  name: string,
-  shape: number[],
-  dtype: 'float32' | 'int32',
-  initializer: ReturnType<typeof tfl.initializers.zeros>,
-  trainable: boolean,
-) => tfl.LayerVariable;
 
 /**
  * The part of a routing layer that does not depend on how it chooses. A layer makes one, builds it in its own `build`, and frees its losses
@@ -35,13 +25,9 @@ export class RouterCore {
   readonly #args: RouterCoreArgs;
   readonly #losses = new AuxiliaryLossQueue();
   #addWeight!: AddWeight;
-  #random!: LayerRandom;
-  #scope = '';
-  #isBuilt = false;
+  readonly #sampler: SamplerState;
   #kernel: tfl.LayerVariable | undefined;
   #bias: tfl.LayerVariable | undefined;
-  #temperature!: tfl.LayerVariable;
-  #step!: tfl.LayerVariable;
   #statistics!: tfl.LayerVariable;
   #runningCounts: tfl.LayerVariable | undefined;
 
@@ -49,56 +35,44 @@ export class RouterCore {
   constructor(owner: string, args: RouterCoreArgs) {
     this.#owner = owner;
     this.#args = args;
+    this.#sampler = new SamplerState(owner, args);
   }
 
   /** Where the layer stands in its model. */
   get scope(): string {
-    return this.#scope;
+    return this.#sampler.scope;
   }
 
   /** The temperature in force. */
   get temperature(): number {
-    return this.#isBuilt ? hostScalar(this.#temperature.read()) : this.#args.temperature;
+    return this.#sampler.temperature;
   }
 
   set temperature(value: number) {
-    checkPositive(this.#owner, 'temperature', value);
-    this.#assertBuilt('temperature');
-    tf.tidy(() => {
-      this.#temperature.write(tf.scalar(value));
-    });
+    this.#sampler.temperature = value;
   }
 
   /** How many training calls the layer has seen. */
   get step(): number {
-    return this.#isBuilt ? hostScalar(this.#step.read()) : 0;
+    return this.#sampler.step;
   }
 
   /** Sums over the valid training tokens since they were last set to zero. */
   get statistics(): tfl.LayerVariable {
-    this.#assertBuilt('statistics');
+    this.#sampler.assertBuilt('statistics');
     return this.#statistics;
   }
 
   /** Makes the weights; `hasKernel` says whether the logits are a product with a kernel. Returns the number of features. */
   build(layer: tfl.layers.Layer, inputShape: tfl.Shape | tfl.Shape[], addWeight: AddWeight, hasKernel = true): number {
     const width = featureWidth(this.#owner, inputShape);
-    const {numExperts, useBias, kernelInitializer, temperature, seed, loadBalancingScope} = this.#args;
+    const {numExperts, useBias, kernelInitializer, loadBalancingScope} = this.#args;
     this.#addWeight = addWeight;
-    this.#temperature = this.addState('temperature', []);
-    this.#step = this.addState('step', [], 'int32');
+    this.#sampler.build(layer, addWeight);
     this.#statistics = takingEarlierStatistics(this.addState('statistics', [statisticsSize(numExperts)]));
     if (loadBalancingScope === 'running') this.#runningCounts = this.addState('running_counts', [numExperts]);
-    this.#scope = scopeOf(layer, this.#temperature);
-    this.#random = layerRandom(seed, this.#scope);
     if (hasKernel) this.#kernel = this.addKernel('kernel', [width, numExperts], kernelInitializer, 0);
     if (useBias) this.#bias = addWeight('bias', [numExperts], 'float32', tfl.initializers.zeros(), true);
-    // Written from the host, where an initializer may compute on the device: hostScalar reads them back.
-    tf.tidy(() => {
-      this.#temperature.write(tf.scalar(temperature));
-      this.#step.write(tf.scalar(0, 'int32'));
-    });
-    this.#isBuilt = true;
     return width;
   }
 
@@ -114,7 +88,7 @@ export class RouterCore {
     initializer: RouterCoreArgs['kernelInitializer'],
     stream: number,
   ): tfl.LayerVariable {
-    const resolved = resolveInitializer(this.#owner, 'kernelInitializer', initializer, this.#random.childSeed(stream));
+    const resolved = resolveInitializer(this.#owner, 'kernelInitializer', initializer, this.#sampler.childSeed(stream));
     return this.#addWeight(name, shape, 'float32', resolved, true);
   }
 
@@ -137,9 +111,7 @@ export class RouterCore {
 
   /** The noise of this training call, which it counts. */
   nextStep(): RandomSource {
-    const step = this.step;
-    this.#step.write(tf.scalar(step + 1, 'int32'));
-    return this.#random.atStep(step);
+    return this.#sampler.nextStep();
   }
 
   /** Multiplies the router's input, and nothing else's, by noise around 1. */
@@ -178,12 +150,7 @@ export class RouterCore {
 
   /** Says in an error of a router or estimator which layer it was in: a model may hold many. */
   named<T>(fn: () => T): T {
-    try {
-      return fn();
-    } catch (error) {
-      if (error instanceof ValueError) throw new ValueError(`${this.#owner} "${this.#scope}": ${error.message}`);
-      throw error;
-    }
+    return this.#sampler.named(fn);
   }
 
   /** How this call is balanced; running counts take it in. */
@@ -200,13 +167,5 @@ export class RouterCore {
     const counts = addCounts(running.read() as tf.Tensor1D, {kHot: assignment}, {decay, ...(mask && {mask})});
     running.write(counts);
     return {convention, counts};
-  }
-
-  #assertBuilt(field: string): void {
-    if (!this.#isBuilt) {
-      throw new ValueError(
-        `${this.#owner}: ${field} is there once the layer is built. Call it, or put it into a model, first.`,
-      );
-    }
   }
 }

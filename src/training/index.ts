@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import '../register-gradients.js';
 
+export {klToUniform} from '../ops/kl-to-uniform.js';
 export {type RandomSource, seeded, unseeded} from '../random/random-source.js';
 export {type Annealable, AnnealTemperature, type AnnealTemperatureOptions} from './anneal-temperature.js';
 export {RAdamOptimizer, type RAdamOptions, radam} from './radam.js';
@@ -15,3 +16,4 @@ export {
   type RampOptions,
   type Schedule,
 } from './schedules.js';
+export {sumBinaryCrossentropy} from './sum-binary-crossentropy.js';

@@ -1,0 +1,174 @@
+// A variational autoencoder whose code is discrete: encoder, categorical variables, decoder.
+// SPDX-License-Identifier: Apache-2.0
+import * as tf from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import {checkCount, checkShape, show, ValueError} from '../errors.js';
+import {toFloat} from '../ops/to-float.js';
+import type {RandomSource} from '../random/random-source.js';
+import {CategoricalLatent, categoricalLatent} from './categorical-latent.js';
+import type {CategoricalLatentArgs} from './categorical-latent-args.js';
+import {type Activation, denseNetwork} from './dense-network.js';
+import type {LayerArgs} from './tfjs-types.js';
+
+/** Arguments of `discreteVAE`: those of `categoricalLatent`, and what stands around it. */
+export interface DiscreteVAEArgs extends Omit<CategoricalLatentArgs, keyof LayerArgs> {
+  /** How many values an example has, such as the pixels of an image; at least 1. */
+  inputUnits: number;
+  /** Widths of the encoder's hidden layers, each at least 1; the decoder's are the same in reverse. Default [512, 256]. */
+  hiddenUnits?: number[];
+  /** Activation of the hidden layers, by tfjs' name. Default 'relu'. */
+  activation?: Activation;
+  /** A model of your own from [batch, inputUnits] to logits [batch, numLatents * numCategories], in place of dense layers. */
+  encoder?: tfl.LayersModel;
+  /** A model of your own from codes [batch, numLatents * numCategories] to logits [batch, inputUnits], in place of dense layers. */
+  decoder?: tfl.LayersModel;
+}
+
+const ENCODER = 'encoder';
+const LATENT = 'latent';
+const DECODER = 'decoder';
+
+/** A discrete VAE: one model to train and save, and what one does with it afterwards. Made by `discreteVAE`. */
+export class DiscreteVAE {
+  /** [batch, inputUnits] -> logits [batch, inputUnits]: compile it with `sumBinaryCrossentropy`, fit it, save it. */
+  readonly model: tfl.LayersModel;
+  /** [batch, inputUnits] -> the logits of the latent variables, [batch, numLatents * numCategories]; shares its weights with the model. */
+  readonly encoder: tfl.LayersModel;
+  /** The layer in the middle. */
+  readonly latent: CategoricalLatent;
+  /** One-hot codes [batch, numLatents * numCategories] -> logits [batch, inputUnits]; shares its weights with the model. */
+  readonly decoder: tfl.LayersModel;
+
+  /**
+   * Finds the parts of a model that `discreteVAE` built, also one that was saved and loaded.
+   *
+   * @throws ValueError if the model has no layers encoder, latent and decoder.
+   */
+  constructor(model: tfl.LayersModel) {
+    const find = (name: string) => model.layers.find(layer => layer.name === name);
+    const [encoder, latent, decoder] = [find(ENCODER), find(LATENT), find(DECODER)];
+    const isWhole =
+      encoder instanceof tfl.LayersModel && latent instanceof CategoricalLatent && decoder instanceof tfl.LayersModel;
+    if (!isWhole) {
+      throw new ValueError(
+        `DiscreteVAE: model must be one of discreteVAE, with layers ${ENCODER}, ${LATENT} and ${DECODER}, ` +
+          `but got layers ${show(model.layers.map(layer => layer.name))}.`,
+      );
+    }
+    this.model = model;
+    this.encoder = encoder;
+    this.latent = latent;
+    this.decoder = decoder;
+  }
+
+  /**
+   * The likeliest code of each example.
+   *
+   * @param x [batch, inputUnits].
+   * @returns int32 [batch, numLatents], each from 0 to numCategories - 1; owned by the caller.
+   */
+  encode(x: tf.Tensor): tf.Tensor2D {
+    const {numLatents, numCategories} = this.latent;
+    return tf.tidy(() => {
+      const logits = this.encoder.apply(x) as tf.Tensor;
+      return tf.argMax(tf.reshape(logits, [-1, numLatents, numCategories]), -1) as tf.Tensor2D;
+    });
+  }
+
+  /**
+   * What codes stand for.
+   *
+   * @param codes int32 [batch, numLatents], as `encode` gives them.
+   * @returns float32 [batch, inputUnits], from 0 to 1: the mean of each value given the code; owned by the caller.
+   */
+  decode(codes: tf.Tensor): tf.Tensor2D {
+    const {numLatents, numCategories} = this.latent;
+    checkShape('DiscreteVAE.decode', 'codes', codes.shape, [null, numLatents], '[batch, numLatents]');
+    return tf.tidy(() => {
+      const categories = tf.range(0, numCategories, 1, 'int32');
+      const oneHot = toFloat(tf.equal(tf.expandDims(tf.cast(codes, 'int32'), -1), categories));
+      return this.#means(tf.reshape(oneHot, [-1, numLatents * numCategories]));
+    });
+  }
+
+  /**
+   * Examples as the likeliest code gives them back.
+   *
+   * @param x [batch, inputUnits].
+   * @returns float32 [batch, inputUnits], from 0 to 1; owned by the caller.
+   */
+  reconstruct(x: tf.Tensor): tf.Tensor2D {
+    return tf.tidy(() => this.#means(this.latent.apply(this.encoder.apply(x) as tf.Tensor) as tf.Tensor));
+  }
+
+  /**
+   * New examples, of codes drawn from the uniform prior.
+   *
+   * @param count How many.
+   * @param random Source of the codes, one uniform a variable.
+   * @returns float32 [count, inputUnits], from 0 to 1; owned by the caller.
+   */
+  sample(count: number, random: RandomSource): tf.Tensor2D {
+    checkCount('DiscreteVAE.sample', 'count', count, 1);
+    const {numLatents, numCategories} = this.latent;
+    const codes = Int32Array.from(random.uniform(count * numLatents), u => Math.floor(u * numCategories));
+    return tf.tidy(() => this.decode(tf.tensor2d(codes, [count, numLatents], 'int32')));
+  }
+
+  #means(codes: tf.Tensor): tf.Tensor2D {
+    return tf.sigmoid(this.decoder.apply(codes) as tf.Tensor2D);
+  }
+}
+
+/**
+ * Builds a discrete VAE: encoder, `categoricalLatent`, decoder.
+ *
+ * Trained with `sumBinaryCrossentropy`, the model's loss is the negative evidence lower bound with one draw, in nats: the cross entropy of the
+ * inputs given a draw of the code, and the divergence of the code from the uniform prior, which the layer adds. The networks are dense with
+ * a linear last layer, all weights uniform in +-1 / sqrt(inputs) at first, as in Liu et al. 2023 (https://arxiv.org/abs/2304.08612); or
+ * your own.
+ *
+ * @param args inputUnits, numLatents and numCategories; the rest has defaults.
+ * @returns The model and its parts. After `tfl.loadLayersModel`, `new DiscreteVAE(model)` finds them again.
+ * @throws ValueError for arguments out of range, and for models of your own that do not fit.
+ * @example
+ * ```ts
+ * const vae = discreteVAE({inputUnits: 784, numLatents: 4, numCategories: 8, estimator: 'reinmax', temperature: 1.3});
+ * vae.model.compile({optimizer: tf.train.adam(5e-4), loss: sumBinaryCrossentropy});
+ * await vae.model.fit(digits, digits, {epochs: 1, batchSize: 100});
+ * const pictures = vae.sample(10, seeded(0)); // [10, 784]
+ * ```
+ */
+export function discreteVAE({
+  inputUnits,
+  hiddenUnits = [512, 256],
+  activation = 'relu',
+  encoder,
+  decoder,
+  ...latentArgs
+}: DiscreteVAEArgs): DiscreteVAE {
+  const owner = 'discreteVAE';
+  checkCount(owner, 'inputUnits', inputUnits, 1);
+  for (const units of hiddenUnits) checkCount(owner, 'hiddenUnits', units, 1);
+  const latent = categoricalLatent({...latentArgs, name: LATENT});
+  const codeUnits = latent.numLatents * latent.numCategories;
+  const {seed} = latentArgs;
+  const network = (name: string, from: number, widths: number[], to: number) =>
+    denseNetwork({name, inputUnits: from, hiddenUnits: widths, outputUnits: to, activation, seed});
+  const own = (model: tfl.LayersModel, name: string, from: number, to: number) => {
+    checkShape(owner, `the input of ${name}`, model.inputs[0]!.shape, [null, from], `[batch, ${from}]`);
+    checkShape(owner, `the output of ${name}`, model.outputs[0]!.shape, [null, to], `[batch, ${to}]`);
+    model.name = name;
+    return model;
+  };
+  const encode = encoder
+    ? own(encoder, ENCODER, inputUnits, codeUnits)
+    : network(ENCODER, inputUnits, hiddenUnits, codeUnits);
+  const decode = decoder
+    ? own(decoder, DECODER, codeUnits, inputUnits)
+    : network(DECODER, codeUnits, [...hiddenUnits].reverse(), inputUnits);
+  const input = tfl.input({shape: [inputUnits], name: 'input'});
+  const codes = latent.apply(encode.apply(input) as tfl.SymbolicTensor) as tfl.SymbolicTensor;
+  const output = decode.apply(codes) as tfl.SymbolicTensor;
+  return new DiscreteVAE(tfl.model({inputs: input, outputs: output, name: 'discrete_vae'}));
+}
