@@ -39,8 +39,8 @@ export interface ScoreOptions {
   context?: tf.Tensor;
 }
 
-/** What a score-function estimator returns; the caller owns the tensors. */
-export interface ScoreEstimate {
+/** What a score-function estimator returns; the caller owns the tensors. A type and not an interface, so that `tf.tidy` takes it. */
+export type ScoreEstimate = {
   /**
    * The mean over batch and hard draws of the objective. Its gradient is the estimate with respect to the logits and, at the hard
    * draws, the ordinary one with respect to every variable inside the objective; variables of the state get nothing.
@@ -54,7 +54,7 @@ export interface ScoreEstimate {
    * `loss + controlLoss` in one step.
    */
   controlLoss?: tf.Scalar;
-}
+};
 
 /** Estimates the gradient of E[objective(sample)] with respect to the logits that the sample is drawn from. */
 export type ScoreEstimator = (objective: Objective, logits: tf.Tensor, options?: ScoreOptions) => ScoreEstimate;
