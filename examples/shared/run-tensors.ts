@@ -1,20 +1,22 @@
-// The tensors of a run: the model's weights and Adam's state.
+// The tensors of a run: the model's weights and the optimizer's state.
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
-import {adamTensors, restoreAdam} from './adam-state.js';
 import type {NamedTensor} from './checkpoint.js';
+import {optimizerTensors, restoreOptimizer} from './optimizer-state.js';
 
 /** What learns. */
 export interface Learner {
   model: tfl.LayersModel;
-  optimizer: tf.AdamOptimizer;
+  optimizer: tf.Optimizer;
 }
+
+const OPTIMIZER = 'optimizer/';
 
 /** Everything that a step changes, for a checkpoint; the caller owns the tensors. */
 export async function learnerTensors({model, optimizer}: Learner): Promise<NamedTensor[]> {
   const weights = model.weights.map((weight, i) => ({name: `model/${i}`, tensor: tf.clone(weight.read())}));
-  const moments = (await adamTensors(optimizer)).map(({name, tensor}) => ({name: `adam/${name}`, tensor}));
+  const moments = (await optimizerTensors(optimizer)).map(({name, tensor}) => ({name: `${OPTIMIZER}${name}`, tensor}));
   return [...weights, ...moments];
 }
 
@@ -22,7 +24,8 @@ export async function learnerTensors({model, optimizer}: Learner): Promise<Named
 export async function restoreLearner({model, optimizer}: Learner, tensors: NamedTensor[]): Promise<void> {
   const named = (prefix: string) => tensors.filter(({name}) => name.startsWith(prefix));
   model.setWeights(named('model/').map(({tensor}) => tensor));
-  await restoreAdam(optimizer, named('adam/'));
+  const moments = named(OPTIMIZER).map(({name, tensor}) => ({name: name.slice(OPTIMIZER.length), tensor}));
+  await restoreOptimizer(optimizer, moments);
   tf.dispose(tensors.map(({tensor}) => tensor));
 }
 

@@ -79,12 +79,12 @@ export interface FinishedRun {
   others?: object;
 }
 
-/** Writes `result.json`, the last file of a run. */
+/** Writes `result.json`, the last file of a run, and returns what stands in it. */
 export async function saveResult(
   output: string,
   {program, settings, figures, state, others}: FinishedRun,
-): Promise<void> {
-  await saveJson(join(output, RUN_FILES.result), {
+): Promise<object> {
+  const result = {
     program,
     command: describeCommand(),
     seed: settings.seed,
@@ -97,7 +97,9 @@ export async function saveResult(
     backend: settings.backend,
     data: settings.data,
     node: process.version,
-  });
+  };
+  await saveJson(join(output, RUN_FILES.result), result);
+  return result;
 }
 
 /** The command as it would be typed again, whatever started the process. */

