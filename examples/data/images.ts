@@ -69,6 +69,7 @@ const BINARIZATION_SEED = 2008;
 export async function loadImages(options: ImageOptions): Promise<Images> {
   const {dataset, limit, split = 'train+valid+test'} = options;
   const found = await find(options);
+  if (!found) throw new ValueError(`${OWNER}: there are no images of ${dataset}. ${collectionOf(dataset).ways}`);
   const parts = splitImages(dataset, found, split);
   const {folder} = found;
   const {isBinary} = IMAGE_DATASETS[dataset];
@@ -82,36 +83,32 @@ export async function loadImages(options: ImageOptions): Promise<Images> {
   };
 }
 
-async function find(options: ImageOptions): Promise<Found> {
+async function find(options: ImageOptions): Promise<Found | undefined> {
   const {dataset, readPackage, debianFolder = DEBIAN_FOLDER} = options;
   const collection = collectionOf(dataset);
   const source = findSource(collection, options);
   if (dataset === 'binarized-mnist') return findBinarized(options, source);
   if (source) return readFound(dataset, source);
-  if (dataset === 'fashion-mnist' && existsSync(debianFolder)) {
-    return readFound(dataset, folderSource(collection, debianFolder));
-  }
-  const digits = dataset === 'mnist' ? packageDigits(readPackage) : undefined;
-  if (!digits) throw new ValueError(`${OWNER}: there are no images of ${dataset}. ${collection.ways}`);
-  return digits;
+  if (dataset === 'mnist') return packageDigits(readPackage);
+  if (dataset !== 'fashion-mnist' || !existsSync(debianFolder)) return undefined;
+  return readFound(dataset, folderSource(collection, debianFolder));
 }
 
 /** The published bits, else bits that are drawn from MNIST's digits: those of the folder that the user names, or those that there are. */
-async function findBinarized(options: ImageOptions, source: FileSource | undefined): Promise<Found> {
+async function findBinarized(options: ImageOptions, source: FileSource | undefined): Promise<Found | undefined> {
   const dataset = 'binarized-mnist';
   const {files} = IMAGE_DATASETS[dataset];
   const folder = source?.folder;
-  const hasBits = folder === undefined || Object.values(files).some(file => hasFile(folder, file));
-  if (source && hasBits) return readFound(dataset, source);
-  const hasDigits = folder !== undefined && hasFile(folder, IMAGE_DATASETS.mnist.files.train);
-  if (source && !hasDigits) return readFound(dataset, source); // which says what is missing
-  const digits = await find({...options, dataset: 'mnist', ...(hasDigits && {dataDir: folder})}).catch(error => {
-    if (source) throw error;
-    throw new ValueError(`${OWNER}: there are no images of ${dataset}. ${collectionOf(dataset).ways}`, {cause: error});
-  });
-  const draw = (set: ImageSet, stream: number) => ({
-    images: binarize(set.images, seeded(BINARIZATION_SEED).split(stream)),
-    count: set.count,
+  const hasDigitsOnly =
+    folder !== undefined &&
+    !Object.values(files).some(file => hasFile(folder, file)) &&
+    hasFile(folder, IMAGE_DATASETS.mnist.files.train);
+  if (source && !hasDigitsOnly) return readFound(dataset, source);
+  const digits = await find({...options, dataset: 'mnist', dataDir: folder});
+  if (!digits) return undefined;
+  const draw = ({images, count}: ImageSet, stream: number) => ({
+    images: binarize(images, seeded(BINARIZATION_SEED).split(stream)),
+    count,
   });
   const name = `${digits.name}; each pixel drawn once as 0 or 1, which are not the draws of Salakhutdinov and Murray`;
   return {name, folder: digits.folder, train: draw(digits.train, 0), test: draw(digits.test, 1)};

@@ -11,6 +11,7 @@ import {afterEach, beforeEach, describe, expect, test, vi} from 'vitest';
 import {download} from '../../examples/data/download.js';
 import {parseIdx} from '../../examples/data/idx.js';
 import {type DigitSet, loadMnist, PIXELS} from '../../examples/data/mnist.js';
+import {idxBytes} from './idx-bytes.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -21,16 +22,6 @@ afterEach(async () => {
   vi.unstubAllEnvs();
   await rm(folder, {recursive: true});
 });
-
-/** The format by its definition: two zeros, type 8, the rank, the lengths as big-endian words, the values. */
-function idxBytes(shape: number[], values: Uint8Array): Buffer {
-  const header = Buffer.alloc(4 + 4 * shape.length);
-  header.set([0, 0, 8, shape.length]);
-  shape.forEach((length, i) => {
-    header.writeUInt32BE(length, 4 + 4 * i);
-  });
-  return Buffer.concat([header, values]);
-}
 
 /** Three training digits and two test digits; pixel j of image i is (i + j) mod 256, labels count down from 9. */
 async function writeDigits(target: string, {packed}: {packed: boolean}): Promise<void> {
