@@ -97,8 +97,11 @@ export function estimates(call: (logits: tf.Tensor) => ScoreEstimate, logits: tf
 const CODES = Array.from({length: 8}, (_, code) => [code >> 2, (code >> 1) & 1, code & 1]);
 const PAIRS = CODES.flatMap(a => CODES.map(b => [a, b] as const));
 
-/** The expectation of an estimate from two draws at LOGITS, by enumeration of the 64 pairs of codes: no Monte Carlo error. */
-export function expectedEstimate(call: (logits: tf.Tensor, random: RandomSource) => ScoreEstimate): number[] {
+/** Mean and variance of an estimate from two draws at LOGITS, by enumeration of the 64 pairs of codes: no Monte Carlo error. */
+export function momentsOf(call: (logits: tf.Tensor, random: RandomSource) => ScoreEstimate): {
+  mean: number[];
+  variance: number[];
+} {
   const logits = tf.tile(tf.tensor2d([LOGITS]), [PAIRS.length, 1]);
   const random = uniformsOf([PAIRS.map(([a]) => a), PAIRS.map(([, b]) => b)]);
   const values = estimates(x => call(x, random), logits).dataSync();
@@ -106,7 +109,10 @@ export function expectedEstimate(call: (logits: tf.Tensor, random: RandomSource)
   const probability = (code: number[]) =>
     code.reduce((product, bit, d) => product * (bit === 1 ? probs[d]! : 1 - probs[d]!), 1);
   const weights = PAIRS.map(([a, b]) => probability(a) * probability(b));
-  return LOGITS.map((_, d) => weights.reduce((sum, weight, pair) => sum + weight * values[3 * pair + d]!, 0));
+  const expectation = (of: (value: number) => number) =>
+    LOGITS.map((_, d) => weights.reduce((sum, weight, pair) => sum + weight * of(values[3 * pair + d]!), 0));
+  const mean = expectation(value => value);
+  return {mean, variance: expectation(value => value ** 2).map((square, d) => square - mean[d]! ** 2)};
 }
 
 /** The variance of an estimate at LOGITS, summed over the bits, from so many examples. */
