@@ -8,7 +8,7 @@ export type Activation = NonNullable<Parameters<typeof tfl.layers.dense>[0]['act
 
 /** What `denseNetwork` builds. */
 export interface DenseNetworkOptions {
-  /** Of the model; its layers are called dense_0, dense_1, ... */
+  /** Of the model; its layers are called <name>_0, <name>_1, ...: a model that holds two networks saves their weights by those names. */
   name: string;
   inputUnits: number;
   /** Widths of the layers with the activation. */
@@ -36,7 +36,7 @@ export function denseNetwork(options: DenseNetworkOptions): tfl.Sequential {
       });
     };
     return tfl.layers.dense({
-      name: `dense_${i}`,
+      name: `${name}_${i}`,
       units,
       ...(i === 0 && {inputShape: [inputUnits]}),
       ...(i < hiddenUnits.length && {activation}),

@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {checkCount, checkShape, show, ValueError} from '../errors.js';
+import {hostRead, isOnHost} from '../ops/host-read.js';
 import {toFloat} from '../ops/to-float.js';
 import type {RandomSource} from '../random/random-source.js';
 import {CategoricalLatent, categoricalLatent} from './categorical-latent.js';
@@ -80,10 +81,13 @@ export class DiscreteVAE {
    *
    * @param codes int32 [batch, numLatents], as `encode` gives them.
    * @returns float32 [batch, inputUnits], from 0 to 1: the mean of each value given the code; owned by the caller.
+   * @throws ValueError for another shape, and, where tensors are kept on the host, for a code that is no category.
    */
   decode(codes: tf.Tensor): tf.Tensor2D {
     const {numLatents, numCategories} = this.latent;
     checkShape('DiscreteVAE.decode', 'codes', codes.shape, [null, numLatents], '[batch, numLatents]');
+    if (isOnHost())
+      for (const code of hostRead(codes)) checkCount('DiscreteVAE.decode', 'codes', code, 0, numCategories - 1);
     return tf.tidy(() => {
       const categories = tf.range(0, numCategories, 1, 'int32');
       const oneHot = toFloat(tf.equal(tf.expandDims(tf.cast(codes, 'int32'), -1), categories));
