@@ -14,6 +14,11 @@ interface Program {
 
 const PROGRAMS: readonly Program[] = [
   {
+    name: 'bernoulli-vae',
+    summary: 'binary images coded by 200 bits: the estimators of both families compared',
+    load: () => import('../../examples/bernoulli-vae/index.js'),
+  },
+  {
     name: 'mnist-moe',
     summary: 'handwritten digits with a Mixture-of-Experts',
     load: () => import('../../examples/mnist-moe/index.js'),

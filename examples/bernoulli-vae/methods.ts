@@ -1,0 +1,135 @@
+// The estimators of a run, both families in one form: a loss to minimise, and the bound that is reported.
+// SPDX-License-Identifier: Apache-2.0
+import * as tf from '@tensorflow/tfjs-core';
+import {
+  ESTIMATOR_ALIASES,
+  ESTIMATORS,
+  type EstimatorName,
+  type RandomSource,
+  SCORE_ESTIMATOR_ALIASES,
+  SCORE_ESTIMATORS,
+  type ScoreEntry,
+  type ScoreEstimatorName,
+} from 'tfjs-moe/estimators';
+import {ValueError} from 'tfjs-moe/node';
+import {klToUniform} from 'tfjs-moe/training';
+import {LATENTS, type NegativeElbo} from './model.js';
+
+/** An estimator of either family. */
+export type MethodName = EstimatorName | ScoreEstimatorName;
+
+/** What an update minimises and reports. */
+export interface Estimate {
+  /** On the tape; includes what trains the control variates. */
+  minimised: tf.Scalar;
+  /** float32 [batch]: -ELBO at the hard draws, their mean. No part of `minimised`. */
+  value: tf.Tensor1D;
+}
+
+/** An estimator, ready to train. */
+export interface Method {
+  /** What it keeps from update to update. */
+  variables: readonly tf.Variable[];
+  /** Draws codes and evaluates. `logits`: [batch, LATENTS], log-odds, on the tape; `x`: [batch, PIXELS]. */
+  estimate(bound: NegativeElbo, logits: tf.Tensor2D, x: tf.Tensor2D, random: RandomSource): Estimate;
+  dispose(): void;
+}
+
+/** What a method depends on. */
+export interface MethodOptions {
+  numSamples: number;
+  temperature: number | null;
+  /** Of the first weights of a control variate. */
+  seed: number;
+  /** Values of an image. */
+  contextSize: number;
+}
+
+/** All names; ReinMax first. */
+export const METHOD_NAMES: readonly MethodName[] = [
+  ...new Set<MethodName>([
+    'reinmax',
+    ...(Object.keys(ESTIMATORS) as EstimatorName[]),
+    ...(Object.keys(SCORE_ESTIMATORS) as ScoreEstimatorName[]),
+  ]),
+];
+
+/** Short names. */
+export const METHOD_ALIASES: Readonly<Record<string, MethodName>> = {...ESTIMATOR_ALIASES, ...SCORE_ESTIMATOR_ALIASES};
+
+/** Whether a method evaluates the objective itself, not only its gradient at a draw. */
+export function isScore(name: MethodName): name is ScoreEstimatorName {
+  return Object.hasOwn(SCORE_ESTIMATORS, name);
+}
+
+/** The method in prose. */
+export function titleOf({method, numSamples}: {method: MethodName; numSamples: number}): string {
+  const {title} = isScore(method) ? SCORE_ESTIMATORS[method] : ESTIMATORS[method];
+  return `${title}, K = ${numSamples}`;
+}
+
+/** How often an update evaluates the bound of an image for its gradient, at hard and at relaxed codes. */
+export function evaluationsOf(method: MethodName, numSamples: number): number {
+  return numSamples + (isScore(method) ? SCORE_ESTIMATORS[method].numRelaxed : 0);
+}
+
+/** @throws ValueError for a number of draws that the method cannot work with. */
+export function checkNumSamples(method: MethodName, numSamples: number): void {
+  if (!isScore(method)) return;
+  const {minimum, fixed, multipleOf = 1}: ScoreEntry['numSamples'] = SCORE_ESTIMATORS[method].numSamples;
+  const isRight = fixed ? numSamples === minimum : numSamples >= minimum && numSamples % multipleOf === 0;
+  if (isRight) return;
+  const wanted = fixed
+    ? `${minimum}`
+    : `at least ${minimum}${multipleOf > 1 ? ` and a multiple of ${multipleOf}` : ''}`;
+  throw new ValueError(`--num-samples: ${method} draws ${wanted}, but got ${numSamples}.`);
+}
+
+/** Makes a method ready for images of `contextSize` values. */
+export function createMethod(name: MethodName, options: MethodOptions): Method {
+  return isScore(name) ? score(name, options) : pathwise(name, options);
+}
+
+function score(name: ScoreEstimatorName, {numSamples, seed, contextSize}: MethodOptions): Method {
+  const {estimate, createState}: ScoreEntry = SCORE_ESTIMATORS[name];
+  const state = createState?.({latentSize: LATENTS, contextSize, seed});
+  return {
+    variables: state?.variables ?? [],
+    estimate({ofCodes}, logits, x, random) {
+      const options = {distribution: 'binary', numSamples, random, context: x, ...(state && {state})} as const;
+      const {loss, value, controlLoss} = estimate(codes => ofCodes(codes as tf.Tensor2D), logits, options);
+      return {minimised: controlLoss ? tf.add(loss, controlLoss) : loss, value};
+    },
+    dispose: () => state?.dispose(),
+  };
+}
+
+/**
+ * Bits as the first of two categories with the logits [h, 0]. What is minimised has the divergence from the prior in closed form; what is
+ * reported has it at the draws, as it is with the other family.
+ */
+function pathwise(name: EstimatorName, {numSamples, temperature}: MethodOptions): Method {
+  const {estimate, hard} = ESTIMATORS[name];
+  const options = temperature === null ? {} : {temperature};
+  return {
+    variables: [],
+    estimate({ofCodes, reconstruction, codeCost}, logits, _, random) {
+      const pairs = tf.stack([logits, tf.zeros(logits.shape)], 2);
+      const draws = Array.from({length: numSamples}, () => {
+        const {sample} = estimate(pairs, {...options, random});
+        const codes = tf.reshape(tf.slice(sample, [0, 0, 0], [-1, -1, 1]), logits.shape) as tf.Tensor2D;
+        const minimised = reconstruction(codes);
+        // A relaxed sample is reported at the bits to which it is nearest, which are draws.
+        const value = hard ? tf.add(minimised, codeCost(codes)) : ofCodes(tf.round(codes));
+        return {minimised, value};
+      });
+      const meanOf = (parts: tf.Tensor[]) => tf.div(tf.addN(parts), numSamples);
+      const divergence = tf.sum(klToUniform(pairs), 1);
+      return {
+        minimised: tf.mean(tf.add(meanOf(draws.map(({minimised}) => minimised)), divergence)),
+        value: meanOf(draws.map(({value}) => value)) as tf.Tensor1D,
+      };
+    },
+    dispose: () => {},
+  };
+}

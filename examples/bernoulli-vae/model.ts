@@ -1,0 +1,99 @@
+// The network of bernoulli-vae, that of Shi et al. 2022 (https://arxiv.org/abs/2202.09497), and its bound.
+// SPDX-License-Identifier: Apache-2.0
+import * as tf from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import {type RandomSource, seeded} from 'tfjs-moe/estimators';
+import {ValueError} from 'tfjs-moe/node';
+import {sumBinaryCrossentropy} from 'tfjs-moe/training';
+import {PIXELS} from '../data/image-files.js';
+
+/** Bits of a code. */
+export const LATENTS = 200;
+const HIDDEN = [200, 200];
+/** The slope of the leaky ReLU below 0. */
+const LEAK = 0.3;
+
+const ENCODER = 'encoder';
+const DECODER = 'decoder';
+/** The first word of the ids of random streams; see training.ts. */
+const WEIGHTS = 0;
+
+/** The two halves, and one model of both, to save. */
+export interface Vae {
+  /** Has both halves for layers; what it computes is of no use. */
+  model: tfl.LayersModel;
+  /** Images [batch, PIXELS] of 0 and 1 -> log-odds of the code's bits, [batch, LATENTS]. */
+  encoder: tfl.LayersModel;
+  /** Codes [batch, LATENTS] -> log-odds of the pixels, [batch, PIXELS]. */
+  decoder: tfl.LayersModel;
+}
+
+/** 784-200-200-200 bits-200-200-784, with Glorot's uniform weights drawn from the seed, and biases of 0. */
+export function createVae(seed: number): Vae {
+  const random = seeded(seed).split(WEIGHTS);
+  const encoder = network(ENCODER, PIXELS, [...HIDDEN, LATENTS], random.split(0));
+  const decoder = network(DECODER, LATENTS, [...HIDDEN, PIXELS], random.split(1));
+  const [images, codes] = [PIXELS, LATENTS].map(units => tfl.input({shape: [units]})) as [
+    tfl.SymbolicTensor,
+    tfl.SymbolicTensor,
+  ];
+  const outputs = [encoder.apply(images), decoder.apply(codes)] as tfl.SymbolicTensor[];
+  return {model: tfl.model({inputs: [images, codes], outputs, name: 'bernoulli_vae'}), encoder, decoder};
+}
+
+/** Finds the halves in a model that was saved and loaded. @throws ValueError for a model of something else. */
+export function vaeOf(model: tfl.LayersModel): Vae {
+  const [encoder, decoder] = [ENCODER, DECODER].map(name => model.layers.find(layer => layer.name === name));
+  if (!(encoder instanceof tfl.LayersModel && decoder instanceof tfl.LayersModel)) {
+    throw new ValueError(`--evaluate: the model must have the layers ${ENCODER} and ${DECODER}.`);
+  }
+  return {model, encoder, decoder};
+}
+
+function network(name: string, inputUnits: number, widths: number[], random: RandomSource): tfl.Sequential {
+  const layers = widths.flatMap((units, i) => {
+    const dense = tfl.layers.dense({
+      name: `${name}_${i}`,
+      units,
+      ...(i === 0 && {inputShape: [inputUnits]}),
+      kernelInitializer: tfl.initializers.glorotUniform({
+        seed: Math.floor(random.split(i).uniform(1)[0]! * 2 ** 31),
+      }),
+    });
+    const isLast = i === widths.length - 1;
+    return isLast ? [dense] : [dense, tfl.layers.leakyReLU({name: `${name}_leaky_${i}`, alpha: LEAK})];
+  });
+  return tfl.sequential({name, layers});
+}
+
+/** f(b) = -(log p(x | b) + log p(b) - log q(b | x)) of a batch of images, in nats, [batch]; its mean over q is -ELBO. */
+export interface NegativeElbo {
+  /** f, the sum of the other two. */
+  ofCodes(codes: tf.Tensor2D): tf.Tensor1D;
+  /** -log p(x | b). */
+  reconstruction(codes: tf.Tensor2D): tf.Tensor1D;
+  /** log q(b | x) - log p(b), linear in the code; no gradient flows to the logits. */
+  codeCost(codes: tf.Tensor2D): tf.Tensor1D;
+}
+
+/**
+ * The bound of images with a uniform prior.
+ *
+ * The logits are cut from the tape. What is lost is the gradient of log q(b | x) with respect to them at a fixed b, whose mean over q is
+ * zero; the code of Shi et al. leaves it out too.
+ */
+export function negativeElbo(decoder: tfl.LayersModel, x: tf.Tensor2D, logits: tf.Tensor2D): NegativeElbo {
+  const [odds, constant] = [
+    cutOff(() => tf.clone(logits)),
+    // -log p(b) - the normaliser of q
+    cutOff(() => tf.sub(LATENTS * Math.LN2, tf.sum(tf.softplus(logits), 1))),
+  ];
+  const reconstruction = (codes: tf.Tensor2D) => sumBinaryCrossentropy(x, decoder.apply(codes) as tf.Tensor);
+  const codeCost = (codes: tf.Tensor2D) => tf.add(tf.sum(tf.mul(codes, odds), 1), constant) as tf.Tensor1D;
+  return {reconstruction, codeCost, ofCodes: codes => tf.add(reconstruction(codes), codeCost(codes))};
+}
+
+/** fn(), computed off the tape; a tensor of its own. */
+function cutOff<T extends tf.Tensor>(fn: () => T): T {
+  return tf.customGrad(() => ({value: fn(), gradFunc: () => []}))() as T;
+}
