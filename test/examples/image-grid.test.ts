@@ -43,6 +43,13 @@ describe('imageGrid', () => {
     expect(bytes.subarray(0, 29).toString('hex')).toBe(header);
   });
 
+  test('a value between two bytes becomes the nearer one', () => {
+    // 100.4 and 100.6 of 255.
+    const image = Array.from({length: PIXELS}, (_, j) => (j % 2 === 0 ? 100.4 : 100.6) / 255);
+    const {width, data} = decode(imageGrid([image], {columns: 1, scale: 1}));
+    expect([...data.slice(GAP * width + GAP, GAP * width + GAP + 4)]).toEqual([100, 101, 100, 101]);
+  });
+
   test('plain numbers, an empty cell, and rows to spare are drawn', () => {
     const images = [Array.from(example(0)), undefined, example(2)];
     const {width, height, data} = decode(imageGrid(images, {columns: 2, rows: 3, scale: 1}));

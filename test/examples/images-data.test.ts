@@ -135,7 +135,8 @@ describe('loadImages', () => {
     const options: ImageOptions = {dataset: 'fashion-mnist', debianFolder: join(folder, 'nowhere')};
     expect((await loadImages(options)).folder).toBe(join(folder, 'fashion-mnist'));
     await expect(loadImages({dataset: 'mnist', dataDir: join(folder, 'other')})).rejects.toThrow(join(folder, 'other'));
-    expect((await loadImages({dataset: 'mnist', environment: false})).folder).toBeUndefined();
+    const closed: ImageOptions = {dataset: 'mnist', environment: false, readPackage: noPackage};
+    await expect(loadImages(closed)).rejects.toThrow('there are no images of mnist');
   });
 
   test('Fashion-MNIST is found where the package of Debian puts it, and named again gives the same source', async () => {
@@ -163,7 +164,7 @@ describe('loadImages', () => {
   });
 
   test('without data binarized MNIST is drawn from the digits that there are, once and for all, and says so', async () => {
-    const grey = await loadImages({dataset: 'mnist', split: 'train+test'});
+    const gray = await loadImages({dataset: 'mnist', split: 'train+test'});
     const bits = await loadImages({dataset: 'binarized-mnist', split: 'train+test'});
     expect(bits.isBinary).toBe(true);
     expect(counts(bits)).toEqual([8000, 0, 2000]);
@@ -173,14 +174,14 @@ describe('loadImages', () => {
     );
     // Each pixel by itself: 0 stays 0 and 255 becomes 1.
     let [outside, variance, ones, expected] = [0, 0, 0, 0];
-    grey.train.images.forEach((byte, k) => {
-      const bit = bits.train.images[k]!;
+    for (let k = 0; k < gray.train.images.length; ++k) {
+      const [byte, bit] = [gray.train.images[k]!, bits.train.images[k]!];
       if (bit > 1 || (byte === 0 && bit === 1) || (byte === 255 && bit === 0)) ++outside;
       const probability = byte / 255;
       variance += probability * (1 - probability);
       expected += probability;
       ones += bit;
-    });
+    }
     expect(outside).toBe(0);
     // The sum of independent draws, within 4 deviations.
     expect(Math.abs(ones - expected)).toBeLessThan(4 * Math.sqrt(variance));
@@ -201,6 +202,9 @@ describe('loadImages', () => {
     expect(train.equals(found.test.images)).toBe(false);
     const again = await loadImages({dataset: 'binarized-mnist', environment: false, dataDir: found.folder});
     expect(again).toEqual(found);
+    // Damaged digits are not absent ones.
+    await writeFile(join(folder, 'mnist', 'train-images-idx3-ubyte'), 'x');
+    await expect(loadImages({dataset: 'binarized-mnist'})).rejects.toThrow('is not an idx file');
   });
 
   test('without a source the error names the ways of that data set', async () => {
