@@ -17,5 +17,24 @@ export {
   getEstimator,
 } from './registry.js';
 export {reinmax} from './reinmax.js';
+export {
+  getScoreEstimator,
+  SCORE_ESTIMATOR_ALIASES,
+  SCORE_ESTIMATORS,
+  type ScoreEntry,
+  type ScoreEstimatorAlias,
+  type ScoreEstimatorConfig,
+  type ScoreEstimatorIdentifier,
+  type ScoreEstimatorName,
+  type ScoreStateOptions,
+} from './score/registry.js';
+export type {
+  Distribution,
+  Objective,
+  ScoreEstimate,
+  ScoreEstimator,
+  ScoreOptions,
+  ScoreState,
+} from './score/types.js';
 export {straightThrough} from './straight-through.js';
 export type {DiscreteSample, Estimator, EstimatorOptions} from './types.js';
