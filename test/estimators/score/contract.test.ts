@@ -158,13 +158,16 @@ describe.each(CASES)('%s, %s', (name, distribution, entry) => {
     });
 
     test('the estimate is scaled with what is done to the loss, and value carries no gradient', () => {
-      const {x, plain, dispose} = fewExamples(first);
-      const ofLoss = tf.grad(y => estimate(plain, y, {distribution, random: seeded(4)}).loss)(x);
-      const scaled = tf.grad(y => {
-        const {loss, value} = estimate(plain, y, {distribution, random: seeded(4)});
-        return tf.add(tf.mul(-3, loss), tf.mul(7, tf.mean(value)));
-      })(x);
-      expectClose(scaled, list(tf.mul(-3, ofLoss)), ROUNDING);
+      const {x, w, plain, dispose} = fewExamples(first);
+      const call = () => estimate(plain, x, {distribution, random: seeded(4)});
+      const ofLoss = gradientsOf(() => call().loss, [x, w]);
+      const scaled = gradientsOf(() => {
+        const {loss, value} = call();
+        return tf.add(tf.mul(-3, loss), tf.mul(7, tf.mean(value))) as tf.Scalar;
+      }, [x, w]);
+      scaled.forEach((gradient, i) => {
+        expectClose(gradient!, list(tf.mul(-3, ofLoss[i]!)), ROUNDING);
+      });
       dispose();
     });
 
@@ -278,7 +281,7 @@ describe.each(CASES)('%s, %s', (name, distribution, entry) => {
       refused({distribution: 'normal'}, 'distribution must be one of');
       refused({numSamples: 1.5}, 'numSamples must be');
       refused({numSamples: counts.minimum - 1}, 'numSamples must be');
-      const wrong = counts.fixed ? counts.minimum + 1 : counts.minimum + (counts.multipleOf ?? 1) - 0.5;
+      const wrong = counts.minimum + (counts.fixed || counts.multipleOf ? 1 : 0.5);
       refused({numSamples: wrong}, 'numSamples must be');
       const shape = distribution === 'binary' ? '[batch, ..., bits]' : '[batch, ..., categories]';
       refused({}, `logits must be a float32 tensor of shape ${shape}, but got float32 of shape [3].`, tf.zeros([3]));
