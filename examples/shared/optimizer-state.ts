@@ -19,16 +19,21 @@ export function makeOptimizer(name: OptimizerName, learningRate: number): tf.Opt
   return tf.train.momentum(learningRate, MOMENTUM);
 }
 
+// instanceof is of no use: to tfjs every optimizer is an instance of every class of optimizers.
+const isAdam = (optimizer: tf.Optimizer): optimizer is tf.AdamOptimizer =>
+  optimizer.getClassName() === tf.AdamOptimizer.className;
+const isRAdam = (optimizer: tf.Optimizer) => optimizer.getClassName() === RAdamOptimizer.className;
+
 /** Everything that a step changes in the optimizer; the caller owns the tensors. */
 export async function optimizerTensors(optimizer: tf.Optimizer): Promise<NamedTensor[]> {
-  if (optimizer instanceof tf.AdamOptimizer) return adamTensors(optimizer);
-  const isOwn = optimizer instanceof RAdamOptimizer; // elsewhere the count of steps, the first, is made for the caller
+  if (isAdam(optimizer)) return adamTensors(optimizer);
+  const isOwn = isRAdam(optimizer); // elsewhere the count of steps, the first, is made for the caller
   const weights = await optimizer.getWeights();
   return weights.map(({name, tensor}, i) => ({name, tensor: isOwn || i > 0 ? tf.clone(tensor) : tensor}));
 }
 
 /** Takes what optimizerTensors gave. The caller keeps the tensors and may dispose them. */
 export async function restoreOptimizer(optimizer: tf.Optimizer, tensors: NamedTensor[]): Promise<void> {
-  if (optimizer instanceof tf.AdamOptimizer) await restoreAdam(optimizer, tensors);
+  if (isAdam(optimizer)) await restoreAdam(optimizer, tensors);
   else await optimizer.setWeights(tensors);
 }
