@@ -61,7 +61,7 @@ export function runChart(history: readonly HistoryRecord[], title: string): TopL
       {
         ...SIZE,
         data: {values: history.map(({step, gradientVariance}) => ({step, variance: gradientVariance}))},
-        mark: {type: 'line', point, color: '#333333'},
+        mark: {type: 'line', point: point && {color: '#333333'}, color: '#333333'},
         encoding: {x: X, y: VARIANCE},
       },
     ],
