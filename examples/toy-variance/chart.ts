@@ -1,7 +1,7 @@
 // The picture of a run: bias, variance and mean squared error against temperature, Gumbel-Rao against K, and the descents.
 // SPDX-License-Identifier: Apache-2.0
 import type {TopLevelSpec} from 'vega-lite';
-import {type CellRecord, descentRecords, gradientNorm, gradientRecords} from './report.js';
+import {type CellRecord, descentRecords, gradientNorm, gradientRecords} from './records.js';
 import {type Settings, titleOf} from './settings.js';
 
 /** Where the axis of the bias begins, in percent: what lies below, ReinMax's at temperature 1, is drawn there. */

@@ -15,7 +15,8 @@ import {saveJsonLines} from '../shared/results.js';
 import {runTraining, secondsHere} from '../shared/training-program.js';
 import {descend, measureGradient} from './measure.js';
 import {checkLogits, SIZE} from './problem.js';
-import {type CellRecord, type RunState, report, showSaved} from './report.js';
+import type {CellRecord, RunState} from './records.js';
+import {report, showSaved} from './report.js';
 import {type Cell, listCells, PROGRAM, type Settings, titleOf} from './settings.js';
 
 interface Options extends CommonOptions, Omit<Settings, 'seed' | 'backend' | 'trainingKernels' | 'data'> {}

@@ -19,6 +19,11 @@ const PROGRAMS: readonly Program[] = [
     load: () => import('../../examples/bernoulli-vae/index.js'),
   },
   {
+    name: 'gradient-quality',
+    summary: 'the gradients of the estimators against the exact one, in a VAE of digits',
+    load: () => import('../../examples/gradient-quality/index.js'),
+  },
+  {
     name: 'mnist-moe',
     summary: 'handwritten digits with a Mixture-of-Experts',
     load: () => import('../../examples/mnist-moe/index.js'),
