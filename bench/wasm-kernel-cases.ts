@@ -236,4 +236,5 @@ export const KERNEL_CASES: Record<string, KernelCase> = {
   SoftmaxGradient: estimation('straightThrough'),
   ReinmaxGradient: estimation('reinmax'),
   GumbelNoise: estimation('straightThroughGumbelSoftmax'),
+  GumbelRaoGradient: estimation('gumbelRao'),
 };

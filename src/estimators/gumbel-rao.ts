@@ -5,10 +5,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {checkCount} from '../errors.js';
 import {customGradient} from '../ops/custom-gradient.js';
+import {hasKernel, runKernel} from '../ops/fused-kernel.js';
 import {relativeLogits} from '../ops/relative-logits.js';
 import {softmaxGradient} from '../ops/softmax-gradient.js';
 import {conditionalGumbel} from '../random/conditional-gumbel.js';
 import {gumbelNoise} from '../random/gumbel.js';
+import {type RandomSource, takeBlocks} from '../random/random-source.js';
 import {drawOneHot} from './draw.js';
 import {resolveOptions} from './resolve-options.js';
 import type {DiscreteSample, EstimatorOptions} from './types.js';
@@ -19,8 +21,11 @@ export interface GumbelRaoOptions extends EstimatorOptions {
   numSamples?: number;
 }
 
-/** Noise values held at one time, 4 bytes each, in some six arrays: 100 MB at the most, whatever numSamples. */
-const CHUNK_VALUES = 2 ** 22;
+/** A kernel that makes the noise as it needs it. */
+const KERNEL = 'GumbelRaoGradient';
+
+/** Noise values held at one time, 4 bytes each, in nine arrays at the most: 40 MB, or four samples where that is more, whatever numSamples. */
+const CHUNK_VALUES = 2 ** 20;
 
 /**
  * Gumbel-Rao Monte Carlo (GR-MCK): a one-hot sample whose gradient is the straight-through Gumbel-softmax one, averaged over K draws of
@@ -30,7 +35,8 @@ const CHUNK_VALUES = 2 ** 22;
  * s^k = softmax(c^k / temperature), the gradient is the mean over k of s^k * (g - <s^k, g>) / temperature. Its mean is that of
  * `straightThroughGumbelSoftmax` for every K, its variance never larger; the loss is evaluated once.
  *
- * The conditional noise is drawn in the backward pass, in chunks of bounded memory: a forward pass alone costs one uniform a row.
+ * The conditional noise is drawn in the backward pass, in chunks of bounded memory or, by a kernel of tfjs-moe/wasm, as it is used up: a
+ * forward pass alone costs one uniform a row.
  *
  * @param logits float32 [..., categories]. Unnormalised log-probabilities.
  * @param options.numSamples K, at least 1. Default 100.
@@ -45,15 +51,6 @@ export function gumbelRao(logits: tf.Tensor, {numSamples = 100, ...options}: Gum
   const resolved = resolveOptions(owner, logits, options);
   checkCount(owner, 'numSamples', numSamples, 1);
   const {temperature, random} = resolved;
-
-  /** The sum over `count` noise samples of the softmax gradient. */
-  const sumGradients = (theta: tf.Tensor, hard: tf.Tensor, g: tf.Tensor, count: number): tf.Tensor =>
-    tf.tidy(() => {
-      const noise = gumbelNoise([count, ...theta.shape], random);
-      const soft = tf.softmax(tf.div(conditionalGumbel(theta, hard, noise), temperature));
-      return tf.sum(softmaxGradient(soft, g), 0);
-    });
-
   return tf.tidy(() => {
     const probs = tf.softmax(logits);
     const sample = customGradient(logits, (theta, save) => {
@@ -62,18 +59,44 @@ export function gumbelRao(logits: tf.Tensor, {numSamples = 100, ...options}: Gum
       return {
         value: hard,
         gradient: (g, [savedTheta, savedHard]) => {
-          const chunk = Math.max(1, Math.floor(CHUNK_VALUES / Math.max(1, g.size)));
-          let total = sumGradients(savedTheta!, savedHard!, g, Math.min(chunk, numSamples));
-          for (let done = chunk; done < numSamples; done += chunk) {
-            const former = total;
-            const part = sumGradients(savedTheta!, savedHard!, g, Math.min(chunk, numSamples - done));
-            total = tf.add(former, part);
-            tf.dispose([former, part]);
-          }
-          return tf.div(total, numSamples * temperature);
+          const terms = {logits: savedTheta!, hard: savedHard!, g};
+          const blocks = hasKernel(KERNEL) ? takeBlocks(random, numSamples * g.size) : undefined;
+          return blocks
+            ? runKernel(KERNEL, {...terms}, {...blocks, numSamples, temperature})[0]!
+            : meanGradient(terms, numSamples, temperature, random);
         },
       };
     });
     return {sample, probs};
+  });
+}
+
+/** What the gradient is made of: the logits, the draw, and the gradient with respect to the draw. */
+interface Terms {
+  logits: tf.Tensor;
+  hard: tf.Tensor;
+  g: tf.Tensor;
+}
+
+/** The mean over the noise samples of the gradient of the softmax, chunk by chunk. */
+function meanGradient(terms: Terms, numSamples: number, temperature: number, random: RandomSource): tf.Tensor {
+  const {size} = terms.g;
+  const chunk = Math.max(4, 4 * Math.floor(CHUNK_VALUES / (4 * Math.max(1, size)))); // fours end where a block of the stream ends
+  let total = sumGradients(terms, Math.min(chunk, numSamples), temperature, random);
+  for (let done = chunk; done < numSamples; done += chunk) {
+    const former = total;
+    const part = sumGradients(terms, Math.min(chunk, numSamples - done), temperature, random);
+    total = tf.add(former, part);
+    tf.dispose([former, part]);
+  }
+  return tf.div(total, numSamples * temperature);
+}
+
+/** The sum over `count` noise samples, times the temperature. */
+function sumGradients({logits, hard, g}: Terms, count: number, temperature: number, random: RandomSource): tf.Tensor {
+  return tf.tidy(() => {
+    const noise = gumbelNoise([count, ...logits.shape], random);
+    const soft = tf.softmax(tf.div(conditionalGumbel(logits, hard, noise), temperature));
+    return tf.sum(softmaxGradient(soft, g), 0);
   });
 }

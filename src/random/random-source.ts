@@ -22,6 +22,24 @@ export interface RandomSource {
   split(...ids: number[]): RandomSource;
 }
 
+/** Where numbers of a stream come from: blocks of Philox, from `position` on under a key, of four uniforms each. */
+export interface PhiloxBlocks {
+  key: Uint32Array;
+  position: number;
+}
+
+/** How each of our own sources gives away its next blocks. */
+const takers = new WeakMap<RandomSource, (numBlocks: number) => PhiloxBlocks>();
+
+/**
+ * Takes the blocks out of a stream that a call of `uniform` for `count` numbers would read, for who draws them in a kernel.
+ *
+ * @returns Undefined, and nothing is taken, where the source is not one of ours.
+ */
+export function takeBlocks(source: RandomSource, count: number): PhiloxBlocks | undefined {
+  return takers.get(source)?.(Math.ceil(count / 4));
+}
+
 // The last counter word keeps the draws of a stream apart from the derivation of its children.
 const DRAW = 0;
 const SPLIT = 1;
@@ -42,7 +60,7 @@ function philoxSource(key: Uint32Array): RandomSource {
   const counter = new Uint32Array(4);
   const block = new Uint32Array(4);
   let position = 0; // in blocks; a call begins with a fresh one
-  return {
+  const source: RandomSource = {
     uniform(count: number): Float64Array {
       checkCount('RandomSource.uniform', 'count', count, 0);
       if (count >= SMALLEST_FUSED) {
@@ -79,6 +97,11 @@ function philoxSource(key: Uint32Array): RandomSource {
       return philoxSource(child);
     },
   };
+  takers.set(source, numBlocks => {
+    position += numBlocks;
+    return {key, position: position - numBlocks};
+  });
+  return source;
 }
 
 /**

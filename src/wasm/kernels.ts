@@ -25,6 +25,7 @@ import {avgPoolWith, convolutionWith, maxPoolWith} from './convolutions/window-f
 import {adamUpdateKernel} from './fused/adam-update.js';
 import {combineRowsGradientKernel, combineRowsKernel, sumRowsKernel} from './fused/combine-rows.js';
 import {categoricalSampleKernel, topKMaskKernel} from './fused/draw-kernels.js';
+import {gumbelRaoGradientKernel} from './fused/gumbel-rao.js';
 import {gumbelNoiseKernel, philoxUniformsKernel} from './fused/random-kernels.js';
 import {reinmaxGradientKernel, relativeRowsKernel, softmaxGradientKernel} from './fused/row-kernels.js';
 import {batchMatMulWith} from './products/batch-mat-mul.js';
@@ -100,6 +101,7 @@ export const FUSED: Record<string, tf.KernelFunc> = {
   GroupedMatMul: groupedMatMulKernel,
   GroupedMatMulGradB: groupedMatMulGradBKernel,
   GumbelNoise: gumbelNoiseKernel,
+  GumbelRaoGradient: gumbelRaoGradientKernel,
   PhiloxUniforms: philoxUniformsKernel,
   ReinmaxGradient: reinmaxGradientKernel,
   RelativeRows: relativeRowsKernel,

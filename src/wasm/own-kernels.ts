@@ -27,6 +27,8 @@ interface Exports {
   updateAdam: Splittable;
   fillUniforms: Splittable;
   gumbelNoise(uniforms: number, noise: number, count: number): number;
+  gumbelRaoGradient: Splittable;
+  gumbelRaoScratch(columns: number, groups: number): number;
   markLargest(x: number, mask: number, count: number, rows: number, columns: number): number;
   reinmaxGradient: Splittable;
   relativeRows: Splittable;

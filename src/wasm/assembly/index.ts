@@ -21,3 +21,4 @@ export {updateAdam} from './adam-update';
 export {markLargest, sampleCategories} from './draws';
 export {fillUniforms, gumbelNoise} from './random';
 export {reinmaxGradient, relativeRows, softmaxGradient} from './softmax-rows';
+export {gumbelRaoGradient, gumbelRaoScratch} from './gumbel-rao';

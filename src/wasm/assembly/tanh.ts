@@ -1,6 +1,8 @@
 // The hyperbolic tangent, four numbers at a time.
 // SPDX-License-Identifier: Apache-2.0
 
+import {expOf} from './exp-log';
+
 /** Below this the polynomial keeps the relative precision that the quotient would lose. */
 const SMALL: f32 = 0.625;
 /** From here on the result is 1 in float32. */
@@ -37,23 +39,4 @@ function tanhOf(x: v128): v128 {
   const large = f32x4.sub(one, f32x4.div(two, f32x4.add(expOf(f32x4.mul(bounded, two)), one)));
 
   return v128.or(v128.bitselect(small, large, f32x4.lt(size, f32x4.splat(SMALL))), sign);
-}
-
-/** exp of numbers from 0 to 20: 2^n exp(r) with |r| at most half of ln 2, and a Taylor polynomial for exp(r), which is off by 1e-7 of it. */
-// @ts-ignore: decorator
-@inline
-function expOf(x: v128): v128 {
-  const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(1.4426950408889634)));
-  // ln 2 in two parts, of which the first times n is exact.
-  let r = f32x4.sub(x, f32x4.mul(n, f32x4.splat(0.693359375)));
-  r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(-2.12194440054690583e-4)));
-  let p = f32x4.splat(1.0 / 720.0);
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.0 / 120.0));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.0 / 24.0));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.0 / 6.0));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(0.5));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1));
-  const power = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
-  return f32x4.mul(p, power);
 }
