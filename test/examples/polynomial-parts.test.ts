@@ -136,6 +136,21 @@ eachBackend('a step of polynomial', () => {
   });
 });
 
+eachBackend('what an estimator learns', () => {
+  test.each(['relax', 'doubleCV', 'rodeo'])('%s trains its control variate beside the logits', async name => {
+    const [run] = listRuns({...SETTINGS, estimators: [parseMethod(name)], seeds: 1, steps: 3, latents: [5]});
+    const {learner, state} = startRun(run!);
+    const coefficient = learner.method.variables[0]!;
+    const [atStart] = await coefficient.data();
+    await train(run!, learner, state, {exitCode: undefined, dispose: () => {}}, () => {});
+    // At first Adam moves it by about the rate of .001 a step, or hardly at all where it gets no gradient.
+    const moved = Math.abs((await coefficient.data())[0]! - atStart!);
+    expect(moved).toBeGreaterThan(0.0005);
+    expect(moved).toBeLessThan(0.0031);
+    disposeLearner(learner);
+  });
+});
+
 const SETTINGS: Settings = {
   p: [2],
   latents: [16],

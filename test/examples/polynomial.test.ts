@@ -43,7 +43,7 @@ beforeAll(async () => {
   expect(done.code).toBe(0);
   printed = done.stdout;
   whole = await readLines('whole');
-}, 60_000);
+}, 180_000);
 afterAll(() => rm(folder, {recursive: true}));
 
 async function readLines(name: string): Promise<Line[]> {
@@ -150,7 +150,7 @@ describe('polynomial', () => {
     expect(stdout).toContain(`, from step ${second}`);
     const expected = whole.map(line => ({...line, seconds: expect.any(Number)}));
     expect(await readLines('interrupted')).toEqual(expected); // to the last bit
-  }, 120_000);
+  }, 240_000);
 
   test('finished runs are never destroyed unasked, and never resumed under other settings', async () => {
     const output = join(folder, 'whole');
