@@ -17,6 +17,38 @@ export type {
 } from './estimators/registry.js';
 export {ESTIMATOR_ALIASES, ESTIMATORS, getEstimator} from './estimators/registry.js';
 export {reinmax} from './estimators/reinmax.js';
+export {arms} from './estimators/score/arms.js';
+export {disarm} from './estimators/score/disarm.js';
+export type {DoubleCVState} from './estimators/score/double-cv.js';
+export {createDoubleCVState, doubleCV} from './estimators/score/double-cv.js';
+export {foust} from './estimators/score/foust.js';
+export {leaveOneOut} from './estimators/score/leave-one-out.js';
+export type {
+  ScoreEntry,
+  ScoreEstimatorAlias,
+  ScoreEstimatorConfig,
+  ScoreEstimatorIdentifier,
+  ScoreEstimatorName,
+  ScoreStateOptions,
+} from './estimators/score/registry.js';
+export {getScoreEstimator, SCORE_ESTIMATOR_ALIASES, SCORE_ESTIMATORS} from './estimators/score/registry.js';
+export type {ReinforceState, ReinforceStateOptions} from './estimators/score/reinforce.js';
+export {createReinforceState, reinforce} from './estimators/score/reinforce.js';
+export {relax} from './estimators/score/relax.js';
+export type {RelaxState, RelaxStateOptions} from './estimators/score/relax-state.js';
+export {createRelaxState} from './estimators/score/relax-state.js';
+export type {SampleCounts, ScoreSupport} from './estimators/score/resolve-score-options.js';
+export {rodeo} from './estimators/score/rodeo.js';
+export type {RodeoState, RodeoStateOptions} from './estimators/score/rodeo-state.js';
+export {createRodeoState} from './estimators/score/rodeo-state.js';
+export type {
+  Distribution,
+  Objective,
+  ScoreEstimate,
+  ScoreEstimator,
+  ScoreOptions,
+  ScoreState,
+} from './estimators/score/types.js';
 export {straightThrough} from './estimators/straight-through.js';
 export type {DiscreteSample, Estimator, EstimatorOptions} from './estimators/types.js';
 export {CategoricalLatent, categoricalLatent} from './layers/categorical-latent.js';

@@ -1,29 +1,25 @@
 // The program mnist-vae: trains a discrete VAE on handwritten digits, by any estimator, as in Table 2 of the ReinMax paper.
 // SPDX-License-Identifier: Apache-2.0
-import {dirname, join} from 'node:path';
 import {Command, InvalidArgumentError, Option} from 'commander';
 import {ESTIMATOR_ALIASES, ESTIMATORS, type EstimatorAlias, type EstimatorName} from 'tfjs-moe/estimators';
 import {DiscreteVAE} from 'tfjs-moe/layers';
-import {type BackendName, fileSystem} from 'tfjs-moe/node';
+import type {BackendName} from 'tfjs-moe/node';
 import {loadMnist, type Mnist} from '../data/mnist.js';
 import {startBackend} from '../shared/backend.js';
-import {saveChart} from '../shared/charts.js';
 import {checkSameSettings, type SavedCheckpoint} from '../shared/checkpoint.js';
-import type {Interrupt} from '../shared/interrupt.js';
 import {OPTIMIZERS, type OptimizerName} from '../shared/optimizer-state.js';
 import {addCommonOptions, type CommonOptions, finiteNumber, givenOptions, wholeNumber} from '../shared/options.js';
 import {RUN_FILES} from '../shared/output-folder.js';
-import {startProgress} from '../shared/progress.js';
-import {appendJsonLine, saveJsonLines} from '../shared/results.js';
 import {loadRunModel, savedSettings} from '../shared/saved-run.js';
-import {runTraining, saveResult, secondsHere} from '../shared/training-program.js';
-import {runChart} from './chart.js';
+import {runTraining} from '../shared/training-program.js';
 import {describeEvaluation, evaluate} from './evaluate.js';
 import {createModel} from './model.js';
-import {PICTURES, savePictures} from './pictures.js';
+import {PICTURES} from './pictures.js';
 import {OTHER_SIZES, presetFor, SIZES} from './presets.js';
+import {isComplete, RESULTS, report, trainInto} from './run.js';
 import {PROGRAM, type Settings} from './settings.js';
-import {type Run, type RunState, resumeRun, saveRun, startRun, stepsPerEpoch, totalSteps, train} from './training.js';
+import {runStudy, STUDY_EPOCHS, STUDY_RUNS} from './study.js';
+import {type Run, type RunState, resumeRun, startRun, stepsPerEpoch} from './training.js';
 
 interface Options extends CommonOptions {
   size: string;
@@ -37,10 +33,8 @@ interface Options extends CommonOptions {
   dataDir?: string;
   download?: true;
   limit?: number;
+  study?: true;
 }
-
-/** Beside the folders of the runs: a line for each that has finished. */
-const RESULTS = 'results.jsonl';
 
 const EXAMPLES = `
 For the sizes of the paper, ${SIZES.join(', ')}, the optimizer, the learning rate and the temperature
@@ -57,6 +51,7 @@ Examples:
   tfjs-moe train ${PROGRAM} --size 10x30 --estimator gst --output runs/${PROGRAM}/gst
   tfjs-moe train ${PROGRAM} --estimator gumbelRao --num-samples 10 --temperature 0.5
   tfjs-moe train ${PROGRAM} --epochs 20 --resume
+  tfjs-moe train ${PROGRAM} --study
   tfjs-moe train ${PROGRAM} --evaluate runs/${PROGRAM}/8x4-reinmax-seed0
 
 Ctrl-C saves the run and stops it; --resume goes on to the same numbers. Each finished run adds a line to
@@ -85,6 +80,10 @@ export function createCommand(): Command {
     .addOption(new Option('--optimizer <name>', '(default: of the size and estimator)').choices(OPTIMIZERS))
     .option('--learning-rate <r>', '(default: of the size and estimator)', finiteNumber({above: 0}))
     .option('--epochs <n>', 'how often to go through the digits', wholeNumber(1), 160)
+    .option(
+      '--study',
+      `the temperature study: ${STUDY_RUNS.length} runs of ${STUDY_EPOCHS} epochs, one after another; started again, it goes on`,
+    )
     .option('--batch-size <n>', 'digits a step', wholeNumber(1), 100)
     .addOption(new Option('--data-dir <folder>', 'a folder with the MNIST files').conflicts('download'))
     .option('--download', 'fetch the MNIST files')
@@ -93,6 +92,7 @@ export function createCommand(): Command {
     .addHelpText('after', EXAMPLES)
     .action(async (options: Options) => {
       if (options.evaluate !== undefined) await evaluateSaved(options.evaluate, options);
+      else if (options.study) await trainStudy(options, command);
       else await trainAndReport(withOutput(options, command), command);
     });
 }
@@ -115,6 +115,21 @@ function withOutput(options: Options, command: Command): Options {
     `seed${seed}`,
   ];
   return {...options, output: `runs/${PROGRAM}/${parts.join('-')}`};
+}
+
+/** Every run of the study with the options that are not the study's own. */
+async function trainStudy(options: Options, command: Command): Promise<void> {
+  const given = command.getOptionValueSource.bind(command);
+  for (const name of ['size', 'estimator', 'temperature', 'resume', 'overwrite'] as const) {
+    if (given(name) === 'cli')
+      command.error(`error: --${name} does not go with --study, which goes through its own list`);
+  }
+  const folder = given('output') === 'cli' ? options.output : `runs/${PROGRAM}/temperature-study`;
+  const epochs = given('epochs') === 'cli' ? options.epochs : STUDY_EPOCHS;
+  await runStudy(folder, options.seed, async (run, output, resume) => {
+    await trainAndReport({...options, ...run, epochs, output, ...(resume && {resume: true as const})}, command);
+    return process.exitCode === undefined;
+  });
 }
 
 async function trainAndReport(options: Options, command: Command): Promise<void> {
@@ -196,56 +211,6 @@ function toOptions(settings: Settings): Partial<Options> {
 
 function resolveAlias(name: EstimatorName | EstimatorAlias): EstimatorName {
   return name in ESTIMATOR_ALIASES ? ESTIMATOR_ALIASES[name as EstimatorAlias] : (name as EstimatorName);
-}
-
-function isComplete({settings, state}: Run, data: Mnist): boolean {
-  return state.step === totalSteps(settings, data);
-}
-
-/** Trains, and saves the run after each epoch and when a signal has come. */
-async function trainInto(output: string, run: Run, data: Mnist, interrupt: Interrupt): Promise<void> {
-  const {settings, state} = run;
-  const save = async () => {
-    const toDate = {...state, secondsBefore: state.secondsBefore + secondsHere()};
-    await saveRun(join(output, RUN_FILES.checkpoint), {...run, state: toDate});
-    await saveJsonLines(join(output, RUN_FILES.history), state.history);
-  };
-  const progress = startProgress({
-    total: totalSteps(settings, data),
-    done: state.step,
-    format: 'epoch {epoch}  train -ELBO {train}  test {test}',
-    figures: {epoch: `1/${settings.epochs}`, train: '-', test: '-'},
-  });
-  try {
-    await train(run, data, progress, interrupt, save);
-  } finally {
-    progress.stop();
-  }
-  if (!isComplete(run, data)) await save();
-}
-
-/** Measures the trained network and writes the results; `result.json` comes last and says that the run is finished. */
-async function report(output: string, {settings, vae, state}: Run, data: Mnist): Promise<void> {
-  const found = await evaluate(vae, data.test);
-  const last = state.history.at(-1)!;
-  await vae.model.save(fileSystem(join(output, RUN_FILES.model)));
-  await saveJsonLines(join(output, RUN_FILES.history), state.history);
-  const title = `${PROGRAM}: ${settings.size}, ${ESTIMATORS[settings.estimator].title} at temperature ${settings.temperature}`;
-  await saveChart(join(output, RUN_FILES.chart), runChart(state.history, title));
-  await savePictures(output, vae, data.test);
-  const figures = {
-    trainNegativeElbo: last.trainNegativeElbo,
-    trainReconstruction: last.trainReconstruction,
-    trainKl: last.trainKl,
-    testNegativeElbo: found.negativeElbo,
-    testReconstruction: found.reconstruction,
-    testKl: found.kl,
-  };
-  const result = await saveResult(output, {program: PROGRAM, settings, figures, state});
-  await appendJsonLine(join(dirname(output), RESULTS), result);
-  console.log(`\ntrain -ELBO ${last.trainNegativeElbo.toFixed(2)} nats, the mean of the last epoch`);
-  console.log(describeEvaluation(found));
-  console.log(`${state.step} steps in ${state.seconds.toFixed(1)} s; results in ${output}`);
 }
 
 /** Measures the model of a finished run on the digits that it was not trained on. */

@@ -17,6 +17,11 @@ export {
   getEstimator,
 } from './registry.js';
 export {reinmax} from './reinmax.js';
+export {arms} from './score/arms.js';
+export {disarm} from './score/disarm.js';
+export {createDoubleCVState, type DoubleCVState, doubleCV} from './score/double-cv.js';
+export {foust} from './score/foust.js';
+export {leaveOneOut} from './score/leave-one-out.js';
 export {
   getScoreEstimator,
   SCORE_ESTIMATOR_ALIASES,
@@ -28,6 +33,12 @@ export {
   type ScoreEstimatorName,
   type ScoreStateOptions,
 } from './score/registry.js';
+export {createReinforceState, type ReinforceState, type ReinforceStateOptions, reinforce} from './score/reinforce.js';
+export {relax} from './score/relax.js';
+export {createRelaxState, type RelaxState, type RelaxStateOptions} from './score/relax-state.js';
+export type {SampleCounts, ScoreSupport} from './score/resolve-score-options.js';
+export {rodeo} from './score/rodeo.js';
+export {createRodeoState, type RodeoState, type RodeoStateOptions} from './score/rodeo-state.js';
 export type {
   Distribution,
   Objective,
