@@ -26,7 +26,7 @@ const VARIANCE = {
   field: 'variance',
   type: 'quantitative',
   title: "Variance of the encoder's gradient",
-  scale: {type: 'log'},
+  scale: {type: 'log', nice: false},
   axis: {format: '.0e'},
 } as const;
 const SIZE = {width: 380, height: 260};
@@ -55,7 +55,7 @@ export function runChart(history: readonly HistoryRecord[], title: string): TopL
         encoding: {
           x: X,
           y: {field: 'nats', type: 'quantitative', title: '\u2212ELBO (nats an image)', scale: {zero: false}},
-          color: {field: 'images', type: 'nominal', title: null, sort: null, legend: {orient: 'top'}},
+          color: {field: 'images', type: 'nominal', title: null, sort: null, legend: {orient: 'top-right'}},
         },
       },
       {

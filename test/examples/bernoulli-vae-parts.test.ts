@@ -311,6 +311,25 @@ describe('training', () => {
     expect(history(run)[0]!.gradientVariance).toBeGreaterThan(0);
   });
 
+  test('each update has noise of its own, and each visit of an image pixels of its own', async () => {
+    const run = startRun(settings('disarm'));
+    const noise = new Set<number>();
+    const visits: number[][] = [];
+    const {estimate} = run.method;
+    run.method.estimate = (bound, logits, x, random) => {
+      noise.add(random.split(99).uniform(1)[0]!); // a split reads nothing of the stream
+      visits.push(...(x.arraySync() as number[][]));
+      return estimate(bound, logits, x, random);
+    };
+    // All alike, so that the same draws would give the same pixels.
+    const alike = {...data, train: {images: new Uint8Array(14 * PIXELS).fill(128), count: 14}};
+    await train(run, alike, progress, {exitCode: undefined, dispose: () => {}}, async () => {});
+    expect(noise.size).toBe(6);
+    expect(visits).toHaveLength(24);
+    expect(visits.flat().every(pixel => pixel === 0 || pixel === 1)).toBe(true);
+    expect(new Set(visits.map(pixels => pixels.join(''))).size).toBe(24);
+  });
+
   test('a run that was saved and taken up has the numbers of the whole one, and no tensor stays behind', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'tfjs-bernoulli-'));
     for (const name of ['rodeo', 'relax', 'reinforce', 'reinmax'] as const) {
