@@ -1,0 +1,159 @@
+// The program as its user runs it.
+import {mkdtemp, readdir, readFile, rm} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {decode} from 'fast-png';
+import {ESTIMATORS, type EstimatorName} from 'tfjs-moe/estimators';
+import {afterAll, beforeAll, describe, expect, test} from 'vitest';
+import {presetFor, SIZES} from '../../examples/mnist-vae/presets.js';
+import {describeStudy, STUDY_RUNS, type StudyPoint} from '../../examples/mnist-vae/study.js';
+import {start} from './run-program.js';
+
+/** The promise of --resume: figures of the resumed and of the uninterrupted run agree to this share of their size. */
+const RESUMED = 1e-5;
+
+const OPTIONS = ['--limit', '1000', '--epochs', '4', '--seed', '3', '--batch-size', '50'];
+
+interface Result {
+  figures: Record<string, number>;
+  settings: Record<string, unknown>;
+  steps: number;
+}
+
+let folder: string;
+let printed: string;
+const path = (...names: string[]) => join(folder, ...names);
+const readResult = async (name: string): Promise<Result> =>
+  JSON.parse(await readFile(path(name, 'result.json'), 'utf8'));
+const readLines = async (...names: string[]) =>
+  (await readFile(path(...names), 'utf8'))
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line));
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tfjs-moe-vae-'));
+  const done = await start(['mnist-vae', ...OPTIONS, '--output', path('whole')]).finished;
+  expect(done.stderr).not.toContain('Error');
+  expect(done.code).toBe(0);
+  printed = done.stdout;
+}, 60_000);
+afterAll(() => rm(folder, {recursive: true}));
+
+describe('mnist-vae', () => {
+  test('it learns, and its line, its results and its history say the same', async () => {
+    const {figures, settings, steps} = await readResult('whole');
+    const history = await readLines('whole', 'history.jsonl');
+    expect(steps).toBe(80);
+    expect(settings).toMatchObject({estimator: 'reinmax', temperature: 1.3, optimizer: 'adam', learningRate: 5e-4});
+    expect(history.map(({epoch}) => epoch)).toEqual([1, 2, 3, 4]);
+    const [first, last] = [history[0], history[3]];
+    expect(last.trainNegativeElbo).toBe(figures.trainNegativeElbo);
+    // 784 pixels with no information cost 784 ln 2 = 543 nats; the mean picture about 206.
+    expect(first.trainNegativeElbo).toBeGreaterThan(last.trainNegativeElbo);
+    expect(last.trainNegativeElbo).toBeLessThan(225);
+    expect(figures.trainReconstruction! + figures.trainKl!).toBeCloseTo(figures.trainNegativeElbo!, 6);
+    expect(figures.testReconstruction! + figures.testKl!).toBeCloseTo(figures.testNegativeElbo!, 6);
+    expect(printed).toContain(`test -ELBO ${figures.testNegativeElbo!.toFixed(2)} nats`);
+  });
+
+  test('it leaves a chart, a model, and pictures of digits', async () => {
+    expect((await readdir(path('whole'))).sort()).toEqual([
+      'chart.svg',
+      'checkpoint.bin',
+      'history.jsonl',
+      'model',
+      'reconstructions.png',
+      'result.json',
+      'samples.png',
+    ]);
+    expect(await readFile(path('whole', 'chart.svg'), 'utf8')).toContain('Negative evidence lower bound');
+    const picture = decode(await readFile(path('whole', 'reconstructions.png')));
+    // 16 columns and 2 x 4 rows of 28 pixels, gaps of 2, each pixel 2 x 2.
+    expect([picture.width, picture.height]).toEqual([2 * (16 * 30 + 2), 2 * (8 * 30 + 2)]);
+  });
+
+  test('each finished run adds its line beside the folders', async () => {
+    const [line] = await readLines('results.jsonl');
+    expect(line).toEqual(JSON.parse(await readFile(path('whole', 'result.json'), 'utf8')));
+  });
+
+  test('--evaluate measures the saved model as the run did', async () => {
+    const {stdout, code} = await start(['mnist-vae', '--evaluate', path('whole')]).finished;
+    expect(code).toBe(0);
+    const line = (text: string) => text.match(/^test -ELBO .*$/m)?.[0];
+    expect(line(stdout)).toBe(line(printed));
+  });
+
+  test('a run that is stopped and goes on comes to the numbers of one that was not, by RAdam and Gumbel-Rao too', async () => {
+    const options = [
+      ...['--size', '4x24', '--estimator', 'gumbelRao', '--num-samples', '5', '--limit', '300', '--epochs', '3'],
+      ...['--seed', '5'],
+    ];
+    const whole = await start(['mnist-vae', ...options, '--output', path('gr')]).finished;
+    expect(whole.code).toBe(0);
+    const stopped = start(['mnist-vae', ...options, '--output', path('gr-resumed')]);
+    await stopped.seen('epoch 1/3');
+    stopped.child.kill('SIGINT');
+    expect((await stopped.finished).code).toBe(130);
+    const resumed = await start(['mnist-vae', '--resume', '--output', path('gr-resumed')]).finished;
+    expect(resumed.stderr).not.toContain('Error');
+    expect(resumed.code).toBe(0);
+    const [a, b] = [await readResult('gr'), await readResult('gr-resumed')];
+    expect(b.settings).toEqual(a.settings);
+    expect(a.settings).toMatchObject({optimizer: 'radam', learningRate: 5e-4, temperature: 0.3, numSamples: 5});
+    for (const [name, value] of Object.entries(a.figures)) {
+      expect(Math.abs(b.figures[name]! - value), name).toBeLessThanOrEqual(RESUMED * Math.abs(value));
+    }
+  }, 120_000);
+
+  test.each([
+    [['--size', '8by4'], 'It must be two whole numbers with an x between, such as 8x4.'],
+    [['--estimator', 'reimax'], 'Allowed choices are'],
+    [['--resume', '--output', 'none'], 'there is no checkpoint.bin in none'],
+    [['--study', '--size', '8x4'], '--size does not go with --study'],
+  ])('%j is refused in words', async (args, message) => {
+    const {code, stderr} = await start(['mnist-vae', ...args]).finished;
+    expect(code).toBe(1);
+    expect(stderr).toContain(message);
+  });
+
+  test('--help names the options and what becomes of a run', async () => {
+    const {code, stdout} = await start(['mnist-vae', '--help']).finished;
+    expect(code).toBe(0);
+    for (const word of ['--size', '--estimator', '--study', '--resume', 'samples.png', 'results.jsonl']) {
+      expect(stdout).toContain(word);
+    }
+  });
+});
+
+describe('the settings of mnist-vae', () => {
+  test('there are tuned ones for each estimator at each size of the paper, and for no other', () => {
+    for (const estimator of Object.keys(ESTIMATORS) as EstimatorName[]) {
+      for (const size of SIZES) expect(presetFor(estimator, size)!.temperature).toBeGreaterThan(0);
+      expect(presetFor(estimator, '3x3')).toBeUndefined();
+    }
+  });
+});
+
+describe('the temperature study', () => {
+  test('it has five methods at four sizes, each at seven temperatures', () => {
+    const count = (field: 'size' | 'estimator' | 'temperature') => new Set(STUDY_RUNS.map(run => run[field])).size;
+    expect([count('size'), count('estimator'), count('temperature'), STUDY_RUNS.length]).toEqual([4, 5, 7, 140]);
+  });
+
+  test('its table has a row a size and method and leaves out what is not there yet', () => {
+    const point: StudyPoint = {
+      size: '8x4',
+      estimator: 'reinmax',
+      temperature: 1.3,
+      epochs: 2,
+      trainNegativeElbo: 150.456,
+    };
+    const other: StudyPoint = {...point, estimator: 'straightThrough', temperature: 0.1, trainNegativeElbo: 160};
+    const table = describeStudy([point, other]).split('\n');
+    expect(table[0]).toMatch(/0\.1 +1\.3$/);
+    expect(table[2]).toMatch(/^8x4 reinmax +150\.46$/);
+    expect(table[3]).toMatch(/^8x4 straightThrough +160\.00 *$/);
+  });
+});
