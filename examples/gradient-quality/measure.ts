@@ -16,6 +16,7 @@ import {decodeAll, type SplitDecoder} from './decoder.js';
 import {drawEstimates} from './estimates.js';
 import type {Variant} from './settings.js';
 import {
+  type BatchFigures,
   figuresOf,
   figuresOfBatch,
   type ImageFigures,
@@ -27,7 +28,7 @@ import {
 /** What was found for a variant; the figures are means over images, but for those of the batch. */
 export type VariantFigures = Variant & {
   [figure in keyof ImageFigures]: null extends ImageFigures[figure] ? MeanOverImages | null : MeanOverImages;
-} & {batch: ReturnType<typeof figuresOfBatch>};
+} & {batch: BatchFigures};
 
 /** A measurement. */
 export interface Measurement {

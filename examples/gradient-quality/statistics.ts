@@ -93,14 +93,31 @@ export function meanOverImages(values: readonly (number | null)[]): MeanOverImag
 }
 
 /** The figures of all images' gradients as one vector, in which an image weighs by the length of its gradient. */
-export function figuresOfBatch(exacts: readonly Float64Array[], images: readonly ImageSums[]) {
+export interface BatchFigures {
+  bias: number;
+  deviation: number;
+  /** The standard error is the jackknife's, over the images. */
+  cosine: MeanOverImages;
+}
+
+/** The figures of the batch, from those of its images. */
+export function figuresOfBatch(exacts: readonly Float64Array[], images: readonly ImageSums[]): BatchFigures {
   const exact = concatenate(exacts);
   const mean = concatenate(images.map(image => image.mean));
   const variance = images.reduce((total, image) => total + sum(image.variance), 0);
+  const without = images.map((_, left) => {
+    const isIn = (_: unknown, i: number) => i !== left;
+    return cosineOf(concatenate(exacts.filter(isIn)), concatenate(images.filter(isIn).map(image => image.mean)));
+  });
+  const centre = without.reduce((total, cosine) => total + cosine / without.length, 0);
+  const squares = without.reduce((total, cosine) => total + (cosine - centre) ** 2, 0);
   return {
     bias: relativeDistance(exact, mean),
     deviation: ratio(Math.sqrt(variance), norm(mean)),
-    cosine: cosineOf(exact, mean),
+    cosine: {
+      mean: cosineOf(exact, mean),
+      error: Math.sqrt((squares * (without.length - 1)) / without.length),
+    },
   };
 }
 

@@ -129,7 +129,9 @@ describe('statistics', () => {
     const ofImage = (mean: Float64Array) => ({mean, variance: Float64Array.of(0.5, 0.5)});
     const found = figuresOfBatch([first, second], [ofImage(first), ofImage(Float64Array.of(4, 0))]);
     // Exact (3, 0, 0, 4) of length 5, mean (3, 0, 4, 0) of length 5: product 9, distance sqrt 32; deviation sqrt 2.
-    expect(found.cosine).toBeCloseTo(9 / 25, 12);
+    expect(found.cosine.mean).toBeCloseTo(9 / 25, 12);
+    // Without the first the cosine is 0, without the second 1: the jackknife's error is sqrt(1/2 (1/4 + 1/4)).
+    expect(found.cosine.error).toBeCloseTo(0.5, 12);
     expect(found.bias).toBeCloseTo(Math.sqrt(32) / 5, 12);
     expect(found.deviation).toBeCloseTo(Math.SQRT2 / 5, 12);
   });
