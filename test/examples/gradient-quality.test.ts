@@ -42,7 +42,7 @@ beforeAll(async () => {
   expect(done.code).toBe(0);
   printed = done.stdout;
   whole = await readResult('whole');
-}, 60_000);
+}, 120_000);
 afterAll(() => rm(folder, {recursive: true}));
 
 async function readResult(name: string): Promise<Result> {
@@ -104,7 +104,7 @@ describe('gradient-quality', () => {
         expect(Math.abs(batch.cosine.mean - expected.variants[v]!.batch.cosine.mean)).toBeLessThan(1e-3);
       });
     });
-  });
+  }, 120_000);
 
   test('--evaluate measures the saved network', async () => {
     const options = ['--images', '3', '--draws', '40', '--estimators', 'reinmax:1'];
