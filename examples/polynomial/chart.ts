@@ -14,6 +14,12 @@ const DIMENSIONS = [
 ] as const;
 type Dimension = (typeof DIMENSIONS)[number];
 
+const COLORS =
+  '#ff7f0e #1f77b4 #2ca02c #d62728 #9467bd #8c564b #e377c2 #7f7f7f #bcbd22 #17becf #ffbb78 #9edae5 #98df8a #c5b0d5 #c49c94'.split(
+    ' ',
+  );
+const EXACT = titleOf({name: 'exact', temperature: null});
+
 /** Of all panels in a row together, in pixels. */
 const WIDTH = 840;
 
@@ -49,7 +55,7 @@ export function runChart(panels: readonly Panel[]): TopLevelSpec {
     })),
     config: {
       axis: {labelFontSize: 11, titleFontSize: 12},
-      legend: {labelFontSize: 11, titleFontSize: 12, orient: 'bottom', columns: 3, labelLimit: 300, title: null},
+      legend: {labelFontSize: 11, titleFontSize: 12, orient: 'bottom', columns: 3, title: null},
     },
   };
 }
@@ -89,11 +95,8 @@ function panelOf(panel: Panel, {varied, estimators, isFirst, row}: Place): NonNo
     field: 'estimator',
     type: 'nominal' as const,
     sort: [...estimators],
-    legend: {symbolType: 'stroke' as const, symbolOpacity: 1, symbolStrokeWidth: 2},
-    scale: {
-      domain: [...estimators],
-      scheme: estimators.length > 10 ? ('tableau20' as const) : ('category10' as const),
-    },
+    legend: {symbolType: 'stroke' as const, symbolOpacity: 1, symbolStrokeWidth: 2, labelLimit: 320},
+    scale: {domain: [...estimators], range: colorsOf(estimators)},
   };
   return {
     width: Math.max(150, WIDTH / row.length - 60),
@@ -121,6 +124,12 @@ function panelOf(panel: Panel, {varied, estimators, isFirst, row}: Place): NonNo
       },
     ],
   };
+}
+
+/** What the others are held against is black. */
+function colorsOf(estimators: readonly string[]): string[] {
+  const others = estimators.filter(name => name !== EXACT);
+  return estimators.map(name => (name === EXACT ? '#111111' : COLORS[others.indexOf(name) % COLORS.length]!));
 }
 
 /** The same for all panels of a row that have the same problem, so that batch sizes can be compared by eye. */

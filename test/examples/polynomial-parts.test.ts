@@ -1,5 +1,6 @@
 // The parts of the program polynomial: the closed forms, the steps of the estimators, the list of runs, the chart.
 // SPDX-License-Identifier: Apache-2.0
+import {readFileSync} from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import {describe, expect, test} from 'vitest';
 import {runChart} from '../../examples/polynomial/chart.js';
@@ -295,5 +296,44 @@ describe('the results', () => {
     expect(svg).not.toContain('NaN');
     expect(svg.match(/>RODEO</g)).toHaveLength(1);
     expect(svg).toContain('p = 2, c = 0.45');
+  });
+});
+
+describe('the results in docs', () => {
+  // A simulation of the estimators' formulas in float64, independent of this library: 128 bits, c = .45, batch 64, Adam at .001, 8,000
+  // steps, the mean of 2 seeds; the expected loss at the end for p = 1.5, 2 and 3.
+  const SIMULATED: [name: string, losses: (number | null)[]][] = [
+    ['exact', [0.30206, 0.20268, 0.09126]],
+    ['reinmax', [0.3053, 0.20372, 0.09154]],
+    ['reinmax:1.3', [0.34377, 0.23359, 0.10587]],
+    ['straightThrough', [0.35219, 0.24747, 0.12127]],
+    ['straightThroughGumbelSoftmax', [0.35131, 0.2458, 0.11883]],
+    ['straightThroughGumbelSoftmax:0.5', [null, 0.24304, null]],
+    ['reinforce', [0.30392, 0.2041, 0.09207]],
+  ];
+  /** How far runs with other seeds may end from each other: above the largest deviation between seeds several times. */
+  const SEEDS = 6e-4;
+  const lines = readFileSync(new URL('../../docs/results/polynomial.jsonl', import.meta.url), 'utf8')
+    .trimEnd()
+    .split('\n');
+  const panels = panelsOf(lines.map(line => JSON.parse(line) as RunRecord));
+  const lossOf = (p: number, name: string) => {
+    const {runs} = panels.find(panel => panel.p === p)!.methods.find(method => method.name === name)!;
+    return runs.map(({figures}) => figures.expectedLoss).reduce((sum, loss) => sum + loss / runs.length, 0);
+  };
+  const cases = SIMULATED.flatMap(([name, losses]) =>
+    [1.5, 2, 3].flatMap((p, i) => (losses[i] === null ? [] : [[name, p, losses[i]!] as const])),
+  );
+
+  test.each(cases)('%s at p = %s ends at the expected loss of the simulation, %s', (name, p, expected) => {
+    expect(Math.abs(lossOf(p, name) - expected)).toBeLessThan(SEEDS);
+  });
+
+  // Straight-through weighs the slopes at 0 and at 1 by the probability of each: with a = .45^(p-1) and b = .55^(p-1) it stands still
+  // where pi b = (1 - pi) a, at pi = a / (a + b), far from the optimum at 0.
+  test.each([1.5, 2, 3])('straight-through stalls at p = %s where its expected gradient vanishes', p => {
+    const [a, b] = [0.45 ** (p - 1), 0.55 ** (p - 1)];
+    const stalled = expectedLoss({p, latents: 1, target: 0.45}, [a / (a + b)]);
+    expect(Math.abs(lossOf(p, 'straightThrough') - stalled)).toBeLessThan(SEEDS / 6);
   });
 });
