@@ -3,6 +3,7 @@
 import {Command, Option} from 'commander';
 import {BACKEND_CHOICES} from 'tfjs-moe/node';
 import {wholeNumber} from '../examples/shared/options.js';
+import {benchEfficiency} from './efficiency.js';
 import {benchEstimators} from './estimators.js';
 import {benchMoE} from './moe.js';
 import {benchWasmKernels} from './wasm-kernels.js';
@@ -15,6 +16,12 @@ program
   .option('--rounds <count>', 'how often each variant is timed', wholeNumber(1), 60)
   .option('--json', 'end with one line of JSON', false)
   .action(benchEstimators);
+program
+  .command('efficiency')
+  .description('time and memory of a step of training by each estimator, over those of straight-through')
+  .option('--rounds <count>', 'how often each variant is timed', wholeNumber(1), 30)
+  .option('--json', 'end with one line of JSON', false)
+  .action(benchEfficiency);
 program
   .command('wasm-kernels')
   .description('training on wasm with the kernels of tfjs-moe/wasm, over the stock backend')

@@ -19,6 +19,7 @@ export function medianRatio(over: readonly number[], under: readonly number[]): 
  * @param rounds How many rounds count; a fifth as many run before, to warm up.
  * @param calls Calls of a variant that are timed as one.
  * @param before Called before a variant's turn, out of its time.
+ * @param clock Milliseconds since some moment. Default: the time of day.
  * @returns The milliseconds of a call in each round, by name.
  */
 export function interleaved<Name extends string>(
@@ -26,15 +27,16 @@ export function interleaved<Name extends string>(
   rounds: number,
   calls: number,
   before: (name: Name) => void = () => {},
+  clock: () => number = () => performance.now(),
 ): Record<Name, number[]> {
   const names = Object.keys(variants) as Name[];
   const times = Object.fromEntries(names.map(name => [name, []])) as unknown as Record<Name, number[]>;
   for (let round = -Math.ceil(rounds / 5); round < rounds; ++round) {
     for (const name of names) {
       before(name);
-      const start = performance.now();
+      const start = clock();
       for (let call = 0; call < calls; ++call) variants[name]();
-      const elapsed = (performance.now() - start) / calls;
+      const elapsed = (clock() - start) / calls;
       if (round >= 0) times[name].push(elapsed);
     }
   }

@@ -137,6 +137,21 @@ test.each([[1], [0.5], [40], [1e4]])('it is so for extreme and masked logits at 
   }
 });
 
+// Under this key, of the first 2^27 uniforms the largest, 1 - 39.5 / 2^32, which float32 rounds to 1, and the smallest, 8.5 / 2^32.
+test.each([
+  [7_012_662, 3],
+  [12_284_876, 2],
+])('it is so next to the ends of the uniforms, in block %d', (position, word) => {
+  for (const drawn of [word, 0]) {
+    const hard = tf.tensor1d([0, 1, 2, 3].map(category => Number(category === drawn)));
+    const [logits, g] = [tf.tensor1d([0.5, -1, 0.25, 1.5]), tf.tensor1d([1, -2, 0.5, 3])];
+    for (const temperature of [1, 8]) {
+      const example = {logits, hard, g, numSamples: 1, temperature, position};
+      expectClose(byKernel(example), list(byOps(example)), 1e-6);
+    }
+  }
+});
+
 test('the estimator asks for the kernel where the noise is ours, and goes without where it is not', async () => {
   const kernelsOf = async (random: RandomSource) => {
     const step = () => tf.grad(x => tf.sum(gumbelRao(x, {random, numSamples: 3}).sample))(tf.zeros([2, 3]));
