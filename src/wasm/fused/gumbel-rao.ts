@@ -4,7 +4,6 @@
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {ValueError} from '../../errors.js';
-import type {PhiloxBlocks} from '../../random/random-source.js';
 import {withOutput} from '../kernel-calls.js';
 import {ownKernels} from '../own-kernels.js';
 
@@ -20,7 +19,9 @@ const MINIMUM_VALUES = 2 ** 13;
 export const gumbelRaoGradientKernel: tf.KernelFunc = params => {
   const owner = 'GumbelRaoGradient';
   const {logits, hard, g} = params.inputs as Record<'logits' | 'hard' | 'g', tf.TensorInfo>;
-  const {key, position, numSamples, temperature} = params.attrs as unknown as PhiloxBlocks & {
+  const {key, position, numSamples, temperature} = params.attrs as unknown as {
+    key: Uint32Array;
+    position: number;
     numSamples: number;
     temperature: number;
   };
