@@ -66,8 +66,7 @@ export function runChart(settings: Settings, records: readonly PointRecord[]): T
             strokeDash: {
               field: 'at',
               type: 'nominal' as const,
-              title: 'Temperature',
-              legend: {symbolType: 'stroke' as const, symbolStrokeWidth: 2, symbolStrokeColor: '#555555'},
+              legend: null, // the subtitle says it
               sort: [OTHER, ONE],
               scale: {
                 domain: [OTHER, ONE],
