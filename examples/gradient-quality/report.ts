@@ -48,7 +48,7 @@ export function describeMeasurement({variants, gradientNorm, loss, topProbabilit
 export const LEGEND =
   'Mean over the digits ± standard error. cos: with the exact gradient, of the mean of the draws, of the exact expectation where it can be ' +
   'summed over the codes, and of a single draw. bias: distance from the exact gradient over its length. deviation: length of the standard ' +
-  'deviation over that of the mean. cos batch: of the means of all digits as one vector, as in the paper.';
+  'deviation over that of the mean. cos batch: of the means of all digits as one vector (error by jackknife).';
 
 /** Prints what was found and writes the results; `result.json` comes last and says that the run is finished. */
 export async function report(output: string, settings: Settings, {vae}: Run, state: RunState): Promise<void> {
