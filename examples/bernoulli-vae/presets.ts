@@ -1,20 +1,11 @@
 // The settings of Table 6 in Liu et al. 2023, https://arxiv.org/abs/2304.08612: ReinMax by its authors' scripts, the others by those of
 // Shi et al. 2022 (thjashin/rodeo), from which the table takes their figures.
 // SPDX-License-Identifier: Apache-2.0
-import {type EstimatorName, SCORE_ESTIMATORS, type ScoreEntry, type ScoreEstimatorName} from 'tfjs-moe/estimators';
+import {type EstimatorName, SCORE_ESTIMATORS, type ScoreEntry} from 'tfjs-moe/estimators';
 import type {ImageDataset} from '../data/image-datasets.js';
-import type {OptimizerName} from '../shared/optimizer-state.js';
-import {isScore, type MethodName} from './methods.js';
-
-/** What is tuned. */
-export interface Preset {
-  optimizer: OptimizerName;
-  learningRate: number;
-  /** Null for an estimator that has none. */
-  temperature: number | null;
-  /** Null for an estimator that learns nothing. */
-  controlLearningRate: number | null;
-}
+import {controlLearningRate} from '../sampled-vae/controls.js';
+import {isScore, type MethodName} from '../sampled-vae/methods.js';
+import type {Preset} from '../sampled-vae/program.js';
 
 /** The table has these at K = 3; RELAX is there too, with one hard draw and two relaxed ones. The others start with the fewest draws. */
 const NUM_SAMPLES: Partial<Record<MethodName, number>> = {arms: 3};
@@ -39,20 +30,16 @@ const TEMPERATURES: Record<EstimatorName, number> = {
   gappedStraightThrough: 0.7,
 };
 
-/** How the parameters of the control variates are trained: at a rate of their own, or at that of the network. */
-const CONTROLS: Partial<Record<ScoreEstimatorName, {learningRate?: number; beta1: number}>> = {
-  doubleCV: {learningRate: 1e-3, beta1: 0.9},
-  rodeo: {learningRate: 1e-3, beta1: 0.9},
-  relax: {beta1: 0.999},
-};
-
 /** Settings for a method; the figures of the table are for 2 or 3 draws. */
 export function presetFor(method: MethodName, dataset: ImageDataset, numSamples: number): Preset {
   if (isScore(method)) {
     const learningRate = dataset === 'fashion-mnist' ? 3e-4 : 1e-3;
-    const control = CONTROLS[method];
-    const controlLearningRate = control ? (control.learningRate ?? learningRate) : null;
-    return {optimizer: 'adam', learningRate, temperature: null, controlLearningRate};
+    return {
+      optimizer: 'adam',
+      learningRate,
+      temperature: null,
+      controlLearningRate: controlLearningRate(method, learningRate),
+    };
   }
   const isFaster = method === 'reinmax' && dataset === 'omniglot' && numSamples === 3;
   return {
@@ -61,9 +48,4 @@ export function presetFor(method: MethodName, dataset: ImageDataset, numSamples:
     temperature: isFaster ? 1.2 : TEMPERATURES[method],
     controlLearningRate: null,
   };
-}
-
-/** How much of the first moment stays at a step, for the optimizer of a method's control variates. */
-export function controlBeta1(method: MethodName): number {
-  return (isScore(method) ? CONTROLS[method]?.beta1 : undefined) ?? 0.9;
 }

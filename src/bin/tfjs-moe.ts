@@ -24,6 +24,11 @@ const PROGRAMS: readonly Program[] = [
     load: () => import('../../examples/gradient-quality/index.js'),
   },
   {
+    name: 'gumbel-rao-vae',
+    summary: 'binarised digits coded by categorical variables, as in the Gumbel-Rao paper',
+    load: () => import('../../examples/gumbel-rao-vae/index.js'),
+  },
+  {
     name: 'mnist-moe',
     summary: 'handwritten digits with a Mixture-of-Experts',
     load: () => import('../../examples/mnist-moe/index.js'),

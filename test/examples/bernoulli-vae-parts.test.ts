@@ -5,24 +5,25 @@ import {join} from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import {seeded} from 'tfjs-moe/estimators';
 import {describe, expect, test} from 'vitest';
-import {comparisonChart, runChart} from '../../examples/bernoulli-vae/chart.js';
-import {evaluate} from '../../examples/bernoulli-vae/evaluate.js';
-import {GradientVariance} from '../../examples/bernoulli-vae/gradient-variance.js';
+import {defaultNumSamples, presetFor} from '../../examples/bernoulli-vae/presets.js';
+import {DESIGN, PROGRAM} from '../../examples/bernoulli-vae/settings.js';
+import {PIXELS} from '../../examples/data/image-files.js';
+import type {Images} from '../../examples/data/images.js';
+import {comparisonChart, runChart} from '../../examples/sampled-vae/chart.js';
+import {evaluate} from '../../examples/sampled-vae/evaluate.js';
+import {GradientVariance} from '../../examples/sampled-vae/gradient-variance.js';
 import {
   checkNumSamples,
   createMethod,
   evaluationsOf,
   METHOD_NAMES,
   type MethodName,
-} from '../../examples/bernoulli-vae/methods.js';
-import {createVae, LATENTS, negativeElbo, type Vae} from '../../examples/bernoulli-vae/model.js';
-import {defaultNumSamples, presetFor} from '../../examples/bernoulli-vae/presets.js';
-import {lastUpdates} from '../../examples/bernoulli-vae/report.js';
-import {type HistoryRecord, type Run, resumeRun, saveRun, startRun} from '../../examples/bernoulli-vae/run-state.js';
-import {PROGRAM, type Settings} from '../../examples/bernoulli-vae/settings.js';
-import {train} from '../../examples/bernoulli-vae/training.js';
-import {PIXELS} from '../../examples/data/image-files.js';
-import type {Images} from '../../examples/data/images.js';
+} from '../../examples/sampled-vae/methods.js';
+import {createVae, negativeElbo, type Vae} from '../../examples/sampled-vae/model.js';
+import {lastUpdates} from '../../examples/sampled-vae/report.js';
+import {type HistoryRecord, type Run, resumeRun, saveRun, startRun} from '../../examples/sampled-vae/run-state.js';
+import type {Settings} from '../../examples/sampled-vae/settings.js';
+import {train} from '../../examples/sampled-vae/training.js';
 import {renderChart} from '../../examples/shared/charts.js';
 import {loadCheckpoint} from '../../examples/shared/checkpoint.js';
 import {eachBackend, onBackend} from '../support/each-backend.js';
@@ -30,6 +31,7 @@ import {expectClose, list} from '../support/expect-close.js';
 
 /** Sums of 784 terms in float32, against float64. */
 const SUM = 2e-3;
+const LATENTS = DESIGN.numLatents;
 /** Standard errors that a Monte Carlo mean may be away. */
 const DEVIATIONS = 5;
 
@@ -80,12 +82,12 @@ describe('the settings of a method', () => {
 
 eachBackend('the bound', () => {
   test('is the sum over pixels and bits of a slow loop, with 200 ln 2 for the prior', () => {
-    const {decoder} = createVae(1);
+    const vae = createVae(DESIGN, 1);
     const [pixels, codes] = [bits(3 * PIXELS, 0), bits(3 * LATENTS, 1)];
     const logits = tf.randomNormal([3, LATENTS], 0, 2, 'float32', 5) as tf.Tensor2D;
-    const bound = negativeElbo(decoder, tf.tensor2d(pixels, [3, PIXELS]), logits);
+    const bound = negativeElbo(vae, tf.tensor2d(pixels, [3, PIXELS]), logits);
     const code = tf.tensor2d(codes, [3, LATENTS]);
-    const [decoded, odds] = [list(decoder.apply(code) as tf.Tensor), list(logits)];
+    const [decoded, odds] = [list(vae.decoder.apply(code) as tf.Tensor), list(logits)];
     const expected = [0, 1, 2].map(row => {
       let [reconstruction, cost] = [0, LATENTS * Math.LN2];
       for (let i = row * PIXELS; i < (row + 1) * PIXELS; ++i)
@@ -111,12 +113,12 @@ eachBackend('the bound', () => {
   });
 
   test('sends no gradient to the logits, and to the code its log-odds', () => {
-    const {decoder} = createVae(1);
+    const vae = createVae(DESIGN, 1);
     const x = tf.zeros<tf.Rank.R2>([3, PIXELS]);
     const code = tf.tensor2d(bits(3 * LATENTS, 1), [3, LATENTS]);
     const logits = tf.randomNormal([3, LATENTS], 0, 2, 'float32', 5) as tf.Tensor2D;
     const [ofCode, ofLogits] = tf.grads((b, h) => {
-      const bound = negativeElbo(decoder, x, h as tf.Tensor2D);
+      const bound = negativeElbo(vae, x, h as tf.Tensor2D);
       return tf.add(tf.sum(bound.codeCost(b as tf.Tensor2D)), tf.mul(0, tf.sum(h)));
     })([code, logits]);
     expectClose(ofCode!, list(logits), 0);
@@ -124,17 +126,17 @@ eachBackend('the bound', () => {
   });
 
   test('where the code is certain, every method reports and minimises the bound of that code', () => {
-    const {decoder} = createVae(2);
+    const vae = createVae(DESIGN, 2);
     const x = tf.tensor2d(bits(3 * PIXELS, 2), [3, PIXELS]);
     const codes = bits(3 * LATENTS, 3);
     const logits = certain(codes);
-    const bound = negativeElbo(decoder, x, logits);
+    const bound = negativeElbo(vae, x, logits);
     const expected = list(bound.ofCodes(tf.tensor2d(codes, [3, LATENTS])));
     const mean = expected.reduce((sum, value) => sum + value, 0) / 3;
     for (const name of METHOD_NAMES) {
       const numSamples = defaultNumSamples(name);
       const {temperature} = presetFor(name, 'mnist', numSamples);
-      const method = createMethod(name, {numSamples, temperature, seed: 0, contextSize: PIXELS});
+      const method = createMethod(name, {code: DESIGN, numSamples, temperature, seed: 0, contextSize: PIXELS});
       const {value, minimised} = method.estimate(bound, logits, x, seeded(4));
       expectClose(value, expected, SUM);
       // The control variates' own loss is the square of estimates that are all but 0 here.
@@ -155,7 +157,7 @@ eachBackend('the bound', () => {
       p1 * (1 - p1) * (lossOf(1, 0) * (1 - p2) + lossOf(1, 1) * p2 - lossOf(0, 0) * (1 - p2) - lossOf(0, 1) * p2 + h1),
       p2 * (1 - p2) * (lossOf(0, 1) * (1 - p1) + lossOf(1, 1) * p1 - lossOf(0, 0) * (1 - p1) - lossOf(1, 0) * p1 + h2),
     ];
-    const {decoder} = createVae(0);
+    const vae = createVae(DESIGN, 0);
     const x = tf.zeros<tf.Rank.R2>([1, PIXELS]);
     const row = new Float32Array(LATENTS);
     row.set([h1, h2]);
@@ -165,9 +167,9 @@ eachBackend('the bound', () => {
       return tf.add(tf.sub(tf.mul(3, a), b), tf.mul(4, tf.mul(a, b))) as tf.Tensor1D;
     };
     for (const name of ['reinmax', 'reinforce', 'leaveOneOut', 'disarm', 'doubleCV'] as const) {
-      const method = createMethod(name, {numSamples: 2, temperature: 1, seed: 0, contextSize: PIXELS});
+      const method = createMethod(name, {code: DESIGN, numSamples: 2, temperature: 1, seed: 0, contextSize: PIXELS});
       const gradient = tf.grad(h => {
-        const {codeCost} = negativeElbo(decoder, x, h as tf.Tensor2D);
+        const {codeCost} = negativeElbo(vae, x, h as tf.Tensor2D);
         const ofCodes = (codes: tf.Tensor2D) => tf.add(reconstruction(codes), codeCost(codes)) as tf.Tensor1D;
         return method.estimate({reconstruction, codeCost, ofCodes}, h as tf.Tensor2D, x, seeded(5)).minimised;
       })(logits);
@@ -218,7 +220,7 @@ function images(count: number, stream: number): Images['train'] {
 
 /** A network that answers every image with the same logits and every code with the same pixels. */
 function constantVae(bitLogits: Float32Array, pixelLogits: Float32Array): Vae {
-  const vae = createVae(0);
+  const vae = createVae(DESIGN, 0);
   const set = (network: Vae['encoder'], bias: Float32Array) => {
     const weights = network.getWeights();
     network.setWeights(weights.map((weight, i) => (i < weights.length - 1 ? tf.zerosLike(weight) : tf.tensor1d(bias))));
@@ -260,7 +262,7 @@ eachBackend('evaluation', () => {
   });
 
   test('with one draw the bound is -ELBO, and the same bits and codes are drawn again', async () => {
-    const vae = createVae(3);
+    const vae = createVae(DESIGN, 3);
     const set = {images: Uint8Array.from({length: 5 * PIXELS}, (_, i) => i % 256), count: 5};
     const first = await evaluate(vae, set, {isBinary: false, numSamples: 1});
     expect(first.negativeElbo).toBeCloseTo(first.negativeBound, 3);
@@ -297,7 +299,7 @@ const history = (run: Run) => run.state.history.map(({seconds: _, ...figures}) =
 describe('training', () => {
   onBackend('wasm', () => {}); // a step on the cpu backend takes seconds
   test.each(METHOD_NAMES)('by %s moves the encoder, the decoder and what the method learns', async name => {
-    const run = startRun({...settings(name), updates: 2});
+    const run = startRun(DESIGN, {...settings(name), updates: 2});
     const control = run.method.variables.filter(({trainable}) => trainable);
     expect(run.controlOptimizer !== undefined).toBe(control.length > 0);
     const watched = [...run.vae.encoder.getWeights(), ...run.vae.decoder.getWeights(), ...run.method.variables];
@@ -312,7 +314,7 @@ describe('training', () => {
   });
 
   test('each update has noise of its own, and each visit of an image pixels of its own', async () => {
-    const run = startRun(settings('disarm'));
+    const run = startRun(DESIGN, settings('disarm'));
     const noise = new Set<number>();
     const visits: number[][] = [];
     const {estimate} = run.method;
@@ -333,11 +335,11 @@ describe('training', () => {
   test('a run that was saved and taken up has the numbers of the whole one, and no tensor stays behind', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'tfjs-bernoulli-'));
     for (const name of ['rodeo', 'relax', 'reinforce', 'reinmax'] as const) {
-      const whole = startRun(settings(name));
+      const whole = startRun(DESIGN, settings(name));
       await train(whole, data, progress, {exitCode: undefined, dispose: () => {}}, async () => {});
       const path = join(folder, name);
       // The signal comes after the third update, in the middle of an epoch and of a line of the history.
-      const first = startRun(settings(name));
+      const first = startRun(DESIGN, settings(name));
       const interrupt = {
         get exitCode() {
           return first.state.step === 3 ? 130 : undefined;
@@ -349,7 +351,7 @@ describe('training', () => {
       const numTensors = tf.memory().numTensors;
       await saveRun(path, first);
       expect(tf.memory().numTensors).toBe(numTensors);
-      const second = await resumeRun(settings(name), await loadCheckpoint(path, PROGRAM));
+      const second = await resumeRun(DESIGN, settings(name), await loadCheckpoint(path, PROGRAM));
       expect(second.state.step).toBe(3);
       await train(second, data, progress, {exitCode: undefined, dispose: () => {}}, async () => {});
       expect(history(second)).toEqual(history(whole));
@@ -382,9 +384,9 @@ describe('the figures of a run', () => {
     }
     expect(one).not.toContain('NaN');
     expect(one).toContain("titled '\u2212ELBO (nats an image)' for a linear scale with values from 103 to 113");
-    const runs = ['A, K = 2', 'B, K = 3'].map(label => ({dataset: 'mnist', label, history: records}));
+    const runs = ['A, K = 2', 'B, K = 3'].map(label => ({panel: 'mnist', label, history: records}));
     const several = await renderChart(
-      comparisonChart([...runs, {dataset: 'omniglot', label: 'A, K = 2', history: records.slice(0, 1)}], 'all'),
+      comparisonChart([...runs, {panel: 'omniglot', label: 'A, K = 2', history: records.slice(0, 1)}], 'all'),
     );
     for (const text of ['A, K = 2', 'B, K = 3', 'omniglot']) expect(several).toContain(text);
     expect(several).not.toContain('NaN');

@@ -4,7 +4,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import {
   ESTIMATOR_ALIASES,
   ESTIMATORS,
+  type EstimatorEntry,
   type EstimatorName,
+  getEstimator,
   type RandomSource,
   SCORE_ESTIMATOR_ALIASES,
   SCORE_ESTIMATORS,
@@ -13,7 +15,8 @@ import {
 } from 'tfjs-moe/estimators';
 import {ValueError} from 'tfjs-moe/node';
 import {klToUniform} from 'tfjs-moe/training';
-import {LATENTS, type NegativeElbo} from './model.js';
+import {byCategory, type CodeShape, codeUnits, isBits, largestEntries} from './code.js';
+import type {NegativeElbo} from './model.js';
 
 /** An estimator of either family. */
 export type MethodName = EstimatorName | ScoreEstimatorName;
@@ -30,15 +33,18 @@ export interface Estimate {
 export interface Method {
   /** What it keeps from update to update. */
   variables: readonly tf.Variable[];
-  /** Draws codes and evaluates. `logits`: [batch, LATENTS], log-odds, on the tape; `x`: [batch, PIXELS]. */
+  /** Draws codes and evaluates. `logits`: [batch, units] of the code, on the tape; `x`: [batch, PIXELS]. */
   estimate(bound: NegativeElbo, logits: tf.Tensor2D, x: tf.Tensor2D, random: RandomSource): Estimate;
   dispose(): void;
 }
 
 /** What a method depends on. */
 export interface MethodOptions {
+  code: CodeShape;
   numSamples: number;
   temperature: number | null;
+  /** Of gumbelRao. Default: the estimator's. */
+  noiseSamples?: number | null;
   /** Of the first weights of a control variate. */
   seed: number;
   /** Values of an image. */
@@ -63,9 +69,14 @@ export function isScore(name: MethodName): name is ScoreEstimatorName {
 }
 
 /** The method in prose. */
-export function titleOf({method, numSamples}: {method: MethodName; numSamples: number}): string {
+export function nameOf({method, noiseSamples}: {method: MethodName; noiseSamples?: number | null}): string {
   const {title} = isScore(method) ? SCORE_ESTIMATORS[method] : ESTIMATORS[method];
-  return `${title}, K = ${numSamples}`;
+  return noiseSamples == null ? title : `${title} (${noiseSamples} noise samples)`;
+}
+
+/** The same with the number of hard draws. */
+export function titleOf(settings: {method: MethodName; numSamples: number; noiseSamples?: number | null}): string {
+  return `${nameOf(settings)}, K = ${settings.numSamples}`;
 }
 
 /** How often an update evaluates the bound of an image for its gradient, at hard and at relaxed codes. */
@@ -90,14 +101,16 @@ export function createMethod(name: MethodName, options: MethodOptions): Method {
   return isScore(name) ? score(name, options) : pathwise(name, options);
 }
 
-function score(name: ScoreEstimatorName, {numSamples, seed, contextSize}: MethodOptions): Method {
+function score(name: ScoreEstimatorName, {code, numSamples, seed, contextSize}: MethodOptions): Method {
   const {estimate, createState}: ScoreEntry = SCORE_ESTIMATORS[name];
-  const state = createState?.({latentSize: LATENTS, contextSize, seed});
+  const state = createState?.({latentSize: codeUnits(code), contextSize, seed});
+  const distribution = isBits(code) ? 'binary' : 'categorical';
   return {
     variables: state?.variables ?? [],
     estimate({ofCodes}, logits, x, random) {
-      const options = {distribution: 'binary', numSamples, random, context: x, ...(state && {state})} as const;
-      const {loss, value, controlLoss} = estimate(codes => ofCodes(codes as tf.Tensor2D), logits, options);
+      const options = {distribution, numSamples, random, context: x, ...(state && {state})} as const;
+      const objective = (codes: tf.Tensor) => ofCodes(tf.reshape(codes, logits.shape));
+      const {loss, value, controlLoss} = estimate(objective, isBits(code) ? logits : byCategory(logits, code), options);
       return {minimised: controlLoss ? tf.add(loss, controlLoss) : loss, value};
     },
     dispose: () => state?.dispose(),
@@ -105,26 +118,28 @@ function score(name: ScoreEstimatorName, {numSamples, seed, contextSize}: Method
 }
 
 /**
- * Bits as the first of two categories with the logits [h, 0]. What is minimised has the divergence from the prior in closed form; what is
+ * A bit is the first of two categories with the logits [h, 0]. What is minimised has the divergence from the prior in closed form; what is
  * reported has it at the draws, as it is with the other family.
  */
-function pathwise(name: EstimatorName, {numSamples, temperature}: MethodOptions): Method {
-  const {estimate, hard} = ESTIMATORS[name];
+function pathwise(name: EstimatorName, {code, numSamples, temperature, noiseSamples}: MethodOptions): Method {
+  const {hard}: EstimatorEntry = ESTIMATORS[name];
+  const estimate = getEstimator(noiseSamples == null ? name : {name, numSamples: noiseSamples});
   const options = temperature === null ? {} : {temperature};
   return {
     variables: [],
     estimate({ofCodes, reconstruction, codeCost}, logits, _, random) {
-      const pairs = tf.stack([logits, tf.zeros(logits.shape)], 2);
+      const categories = isBits(code) ? tf.stack([logits, tf.zeros(logits.shape)], 2) : byCategory(logits, code);
       const draws = Array.from({length: numSamples}, () => {
-        const {sample} = estimate(pairs, {...options, random});
-        const codes = tf.reshape(tf.slice(sample, [0, 0, 0], [-1, -1, 1]), logits.shape) as tf.Tensor2D;
+        const {sample} = estimate(categories, {...options, random});
+        const entries = isBits(code) ? tf.slice(sample, [0, 0, 0], [-1, -1, 1]) : sample;
+        const codes = tf.reshape(entries, logits.shape) as tf.Tensor2D;
         const minimised = reconstruction(codes);
-        // A relaxed sample is reported at the bits to which it is nearest, which are draws.
-        const value = hard ? tf.add(minimised, codeCost(codes)) : ofCodes(tf.round(codes));
+        // A relaxed sample is reported at the code to which it is nearest, which is a draw.
+        const value = hard ? tf.add(minimised, codeCost(codes)) : ofCodes(largestEntries(codes, code, 0.5));
         return {minimised, value};
       });
       const meanOf = (parts: tf.Tensor[]) => tf.div(tf.addN(parts), numSamples);
-      const divergence = tf.sum(klToUniform(pairs), 1);
+      const divergence = tf.sum(klToUniform(categories), 1);
       return {
         minimised: tf.mean(tf.add(meanOf(draws.map(({minimised}) => minimised)), divergence)),
         value: meanOf(draws.map(({value}) => value)) as tf.Tensor1D,

@@ -5,11 +5,12 @@ import {PIXELS} from '../data/image-files.js';
 import {type NamedTensor, type SavedCheckpoint, saveCheckpoint} from '../shared/checkpoint.js';
 import {makeOptimizer, optimizerTensors, restoreOptimizer} from '../shared/optimizer-state.js';
 import {learnerTensors, restoreLearner, trainableVariables} from '../shared/run-tensors.js';
+import {controlBeta1} from './controls.js';
+import type {Design} from './design.js';
 import {GradientVariance} from './gradient-variance.js';
 import {createMethod, type Method} from './methods.js';
 import {createVae, type Vae} from './model.js';
-import {controlBeta1} from './presets.js';
-import {PROGRAM, type Settings} from './settings.js';
+import type {Settings} from './settings.js';
 
 /** A line of history.jsonl; losses in nats an image. */
 export interface HistoryRecord {
@@ -42,6 +43,7 @@ export interface RunState {
 
 /** A run under way. */
 export interface Run {
+  design: Design;
   settings: Settings;
   vae: Vae;
   method: Method;
@@ -53,13 +55,14 @@ export interface Run {
 }
 
 /** A run that has not begun. */
-export function startRun(settings: Settings): Run {
+export function startRun(design: Design, settings: Settings): Run {
   const {seed, method, controlLearningRate, optimizer, learningRate} = settings;
-  const vae = createVae(seed);
+  const vae = createVae(design, seed);
   return {
+    design,
     settings,
     vae,
-    method: createMethod(method, {...settings, contextSize: PIXELS}),
+    method: createMethod(method, {...settings, code: vae.code, contextSize: PIXELS}),
     optimizer: makeOptimizer(optimizer, learningRate),
     controlOptimizer:
       controlLearningRate === null ? undefined : tf.train.adam(controlLearningRate, controlBeta1(method), 0.999, 1e-8),
@@ -73,7 +76,7 @@ const METHOD = 'method/';
 const CONTROL = 'control/';
 
 /** Writes everything that the run needs to go on. */
-export async function saveRun(path: string, {settings, state, ...run}: Run): Promise<void> {
+export async function saveRun(path: string, {design, settings, state, ...run}: Run): Promise<void> {
   const prefixed = (prefix: string, tensors: NamedTensor[]) =>
     tensors.map(({name, tensor}) => ({name: `${prefix}${name}`, tensor}));
   const ofMethod = run.method.variables.map((variable, i) => ({name: String(i), tensor: tf.clone(variable)}));
@@ -83,13 +86,17 @@ export async function saveRun(path: string, {settings, state, ...run}: Run): Pro
     ...prefixed(METHOD, ofMethod),
     ...prefixed(CONTROL, run.controlOptimizer ? await optimizerTensors(run.controlOptimizer) : []),
   ];
-  await saveCheckpoint<RunState>(path, {program: PROGRAM, settings: {...settings}, state, tensors});
+  await saveCheckpoint<RunState>(path, {program: design.program, settings: {...settings}, state, tensors});
   tf.dispose(tensors.map(({tensor}) => tensor));
 }
 
 /** Takes a run up where the checkpoint was written. */
-export async function resumeRun(settings: Settings, {state, decodeTensors}: SavedCheckpoint<RunState>): Promise<Run> {
-  const run = startRun(settings);
+export async function resumeRun(
+  design: Design,
+  settings: Settings,
+  {state, decodeTensors}: SavedCheckpoint<RunState>,
+): Promise<Run> {
+  const run = startRun(design, settings);
   const tensors = decodeTensors();
   const named = (prefix: string) =>
     tensors

@@ -9,10 +9,9 @@ import {appendJsonLine, saveJsonLines} from '../shared/results.js';
 import {saveResult} from '../shared/training-program.js';
 import {runChart} from './chart.js';
 import {describeEvaluation, evaluate} from './evaluate.js';
-import {evaluationsOf, titleOf} from './methods.js';
+import {evaluationsOf} from './methods.js';
 import {savePictures} from './pictures.js';
 import type {HistoryRecord, Run} from './run-state.js';
-import {PROGRAM} from './settings.js';
 
 /** Beside the folders of the runs: a line for each that has finished. */
 export const RESULTS = 'results.jsonl';
@@ -44,10 +43,11 @@ export interface BoundOptions {
   boundImages?: number | undefined;
 }
 
-/** Measures the trained network and writes the results; `result.json` comes last and says that the run is finished. */
+/** Measures the trained network and writes the results; `result.json` comes last and says that the run is finished. @param title Above its chart. */
 export async function report(
   output: string,
-  {settings, vae, state}: Run,
+  title: string,
+  {design, settings, vae, state}: Run,
   data: Images,
   {boundSamples, boundImages}: BoundOptions,
 ): Promise<void> {
@@ -55,7 +55,6 @@ export async function report(
   const found = await evaluate(vae, test, {isBinary, numSamples: boundSamples, count: boundImages});
   await vae.model.save(fileSystem(join(output, RUN_FILES.model)));
   await saveJsonLines(join(output, RUN_FILES.history), state.history);
-  const title = `${PROGRAM}: ${settings.dataset}, ${titleOf(settings)}`;
   await saveChart(join(output, RUN_FILES.chart), runChart(state.history, title));
   await savePictures(output, vae, data);
   const last = state.history.at(-1)!;
@@ -71,7 +70,7 @@ export async function report(
     testCount: found.count,
     evaluations: evaluationsOf(settings.method, settings.numSamples),
   };
-  const result = await saveResult(output, {program: PROGRAM, settings, figures, state});
+  const result = await saveResult(output, {program: design.program, settings, figures, state});
   await appendJsonLine(join(dirname(output), RESULTS), result);
   console.log(
     `\ntrain -ELBO ${training.negativeElbo.toFixed(2)} nats, the mean of the last ${training.updates.toLocaleString('en-US')} updates`,

@@ -1,4 +1,4 @@
-// The loop: updates over shuffled images, binarised anew at each visit, in a state that can be saved after any of them and taken up again.
+// The loop: updates over shuffled images, binarised anew at each visit unless they are binary, in a state that can be saved after any of them and taken up again.
 // SPDX-License-Identifier: Apache-2.0
 import {setImmediate} from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
@@ -14,7 +14,7 @@ import {trainableVariables} from '../shared/run-tensors.js';
 import {evaluate} from './evaluate.js';
 import {negativeElbo} from './model.js';
 import type {Run} from './run-state.js';
-import {PROGRAM, type Settings} from './settings.js';
+import type {Settings} from './settings.js';
 
 /** The first word of the ids of random streams; the second counts within. model.ts has 0. */
 const SHUFFLE = 1;
@@ -85,14 +85,14 @@ interface Variables {
 }
 
 async function update(run: Run, {encoder, decoder, control}: Variables, pixels: Float32Array): Promise<void> {
-  const {settings, vae, method, optimizer, controlOptimizer, variance, state} = run;
+  const {design, settings, vae, method, optimizer, controlOptimizer, variance, state} = run;
   const random = seeded(settings.seed).split(NOISE, state.step);
   const mean = tf.tidy(() => {
     const x = tf.tensor2d(pixels, [settings.batchSize, PIXELS]);
     let kept: tf.Scalar | undefined;
     const {grads} = tf.variableGrads(() => {
       const logits = vae.encoder.apply(x, {training: true}) as tf.Tensor2D;
-      const {minimised, value} = method.estimate(negativeElbo(vae.decoder, x, logits), logits, x, random);
+      const {minimised, value} = method.estimate(negativeElbo(vae, x, logits), logits, x, random);
       kept = tf.keep(tf.mean<tf.Scalar>(value));
       return minimised;
     }, [...encoder, ...decoder, ...control]);
@@ -107,7 +107,7 @@ async function update(run: Run, {encoder, decoder, control}: Variables, pixels: 
   mean.dispose();
   if (!Number.isFinite(value)) {
     throw new ValueError(
-      `${PROGRAM}: the loss became ${value} at update ${state.step + 1}. Try a smaller --learning-rate.`,
+      `${design.program}: the loss became ${value} at update ${state.step + 1}. Try a smaller --learning-rate.`,
     );
   }
   state.sums.value += value;

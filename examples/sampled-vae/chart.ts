@@ -6,8 +6,8 @@ import type {HistoryRecord} from './run-state.js';
 
 /** A curve of the comparison. */
 export interface ChartedRun {
-  /** Its data set, which has a row of panels of its own. */
-  dataset: string;
+  /** What has a row of panels of its own. */
+  panel: string;
   /** Runs with the same label have the same colour. */
   label: string;
   history: readonly HistoryRecord[];
@@ -68,14 +68,14 @@ export function runChart(history: readonly HistoryRecord[], title: string): TopL
   };
 }
 
-/** A Vega-Lite specification of two panels a data set, a curve a run. */
+/** A Vega-Lite specification of a row of two charts a panel, a curve a run. */
 export function comparisonChart(runs: readonly ChartedRun[], title: string): TopLevelSpec {
-  const datasets = [...new Set(runs.map(({dataset}) => dataset))];
+  const panels = [...new Set(runs.map(({panel}) => panel))];
   const labels = [...new Set(runs.map(({label}) => label))];
-  const panel = (dataset: string, field: 'nats' | 'variance', y: PositionFieldDef<string>) => {
-    const ofDataset = runs.filter(run => run.dataset === dataset);
-    const longest = Math.max(...ofDataset.map(({history}) => history.at(-1)?.step ?? 0));
-    const values = ofDataset.flatMap(({label, history}, run) =>
+  const chart = (panel: string, field: 'nats' | 'variance', y: PositionFieldDef<string>) => {
+    const ofPanel = runs.filter(run => run.panel === panel);
+    const longest = Math.max(...ofPanel.map(({history}) => history.at(-1)?.step ?? 0));
+    const values = ofPanel.flatMap(({label, history}, run) =>
       (field === 'nats' ? withoutStart(history, longest) : history).map(record => ({
         run,
         label,
@@ -85,7 +85,7 @@ export function comparisonChart(runs: readonly ChartedRun[], title: string): Top
     );
     return {
       ...SIZE,
-      ...(datasets.length > 1 && {title: dataset}),
+      ...(panels.length > 1 && {title: panel}),
       data: {values},
       mark: {type: 'line'},
       encoding: {
@@ -112,8 +112,8 @@ export function comparisonChart(runs: readonly ChartedRun[], title: string): Top
   return {
     ...FRAME,
     title: {text: title, anchor: 'start', fontSize: 14},
-    vconcat: datasets.map(dataset => ({
-      hconcat: [panel(dataset, 'nats', nats), panel(dataset, 'variance', VARIANCE)],
+    vconcat: panels.map(panel => ({
+      hconcat: [chart(panel, 'nats', nats), chart(panel, 'variance', VARIANCE)],
     })),
   };
 }

@@ -2,10 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import {setImmediate} from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
-import {type RandomSource, seeded} from 'tfjs-moe/estimators';
+import {seeded} from 'tfjs-moe/estimators';
 import {type ImageSet, PIXELS} from '../data/image-files.js';
 import {pixelRows} from '../data/pixel-rows.js';
-import {LATENTS, type Vae} from './model.js';
+import {codeUnits, drawCodes} from './code.js';
+import {codeConstant, type Vae} from './model.js';
 
 /** What evaluation found, in nats an image. */
 export interface Evaluation {
@@ -46,7 +47,7 @@ export async function evaluate(
     const pixels = pixelRows(images.images, rows, {isBinary, random: seeded(DRAWS).split(0, begin)});
     const x = tf.tensor2d(pixels, [rows.length, PIXELS]);
     const logits = vae.encoder.apply(x) as tf.Tensor2D;
-    const codes = await drawCodes(logits, numSamples, seeded(DRAWS).split(1, begin));
+    const codes = await drawCodes(logits, numSamples, seeded(DRAWS).split(1, begin), vae.code);
     const sums = tf.tidy(() => {
       const losses = codeLosses(vae, x, logits, codes);
       const bounds = tf.sub(Math.log(numSamples), tf.logSumExp(tf.neg(losses), 1));
@@ -60,29 +61,15 @@ export async function evaluate(
   return {negativeElbo: elbo / count, negativeBound: bound / count, numSamples, count};
 }
 
-/** [images, samples, LATENTS], made on the host. */
-async function drawCodes(logits: tf.Tensor2D, numSamples: number, random: RandomSource): Promise<tf.Tensor3D> {
-  const probs = await tf.tidy(() => tf.sigmoid(logits)).data();
-  const images = logits.shape[0];
-  const bits = new Float32Array(images * numSamples * LATENTS);
-  const uniforms = random.uniform(bits.length);
-  for (let i = 0, at = 0; i < images; ++i) {
-    for (let sample = 0; sample < numSamples; ++sample) {
-      for (let bit = 0; bit < LATENTS; ++bit, ++at) bits[at] = uniforms[at]! < probs[i * LATENTS + bit]! ? 1 : 0;
-    }
-  }
-  return tf.tensor3d(bits, [images, numSamples, LATENTS]);
-}
-
 /** The objective of model.ts for several codes of each image, [images, samples], without a copy of the image for each. */
 function codeLosses(vae: Vae, x: tf.Tensor2D, logits: tf.Tensor2D, codes: tf.Tensor3D): tf.Tensor2D {
   const [images, numSamples] = codes.shape;
-  const decoded = vae.decoder.apply(tf.reshape(codes, [-1, LATENTS])) as tf.Tensor2D;
+  const decoded = vae.decoder.apply(tf.reshape(codes, [-1, codeUnits(vae.code)])) as tf.Tensor2D;
   const normaliser = tf.reshape(tf.sum(tf.softplus(decoded), 1), [images, numSamples]);
   const product = (values: tf.Tensor3D, weights: tf.Tensor2D) =>
     tf.reshape(tf.matMul(values, tf.expandDims(weights, 2)), [images, numSamples]);
   const reconstruction = tf.sub(normaliser, product(tf.reshape(decoded, [images, numSamples, PIXELS]), x));
-  const constant = tf.sub(LATENTS * Math.LN2, tf.sum(tf.softplus(logits), 1, true));
+  const constant = tf.expandDims(codeConstant(logits, vae.code), 1);
   return tf.add(reconstruction, tf.add(product(codes, logits), constant)) as tf.Tensor2D;
 }
 

@@ -7,7 +7,8 @@ import {PIXELS} from '../data/image-files.js';
 import type {Images} from '../data/images.js';
 import {pixelRows} from '../data/pixel-rows.js';
 import {pairRows, saveImageGrid} from '../shared/image-grid.js';
-import {LATENTS, type Vae} from './model.js';
+import {codeUnits, largestEntries, priorCodes} from './code.js';
+import type {Vae} from './model.js';
 
 /** The files of pictures. */
 export const PICTURES = {reconstructions: 'reconstructions.png', samples: 'samples.png'} as const;
@@ -22,17 +23,12 @@ const DRAWS = 7;
 export async function savePictures(output: string, vae: Vae, {test, isBinary}: Images): Promise<void> {
   const rows = Uint32Array.from({length: Math.min(RECONSTRUCTED, test.count)}, (_, i) => i);
   const originals = pixelRows(test.images, rows, {isBinary, random: seeded(DRAWS).split(0)});
-  const prior = Float32Array.from(
-    seeded(DRAWS)
-      .split(1)
-      .uniform(SAMPLED * LATENTS),
-    u => (u < 0.5 ? 0 : 1),
-  );
+  const prior = priorCodes(SAMPLED, seeded(DRAWS).split(1), vae.code);
   const pictures = tf.tidy(() => {
     const means = (codes: tf.Tensor) => tf.sigmoid(vae.decoder.apply(codes) as tf.Tensor);
-    const logits = vae.encoder.apply(tf.tensor2d(originals, [rows.length, PIXELS])) as tf.Tensor;
-    const likeliest = tf.cast(tf.greater(logits, 0), 'float32');
-    return [means(likeliest), means(tf.tensor2d(prior, [SAMPLED, LATENTS]))];
+    const logits = vae.encoder.apply(tf.tensor2d(originals, [rows.length, PIXELS])) as tf.Tensor2D;
+    const likeliest = largestEntries(logits, vae.code, 0);
+    return [means(likeliest), means(tf.tensor2d(prior, [SAMPLED, codeUnits(vae.code)]))];
   });
   const [reconstructed, sampled] = (await Promise.all(pictures.map(picture => picture.data()))) as Float32Array[];
   tf.dispose(pictures);
