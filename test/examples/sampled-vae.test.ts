@@ -188,6 +188,22 @@ eachBackend('the bound of categories', () => {
     }
   });
 
+  // Both take the same noise; only the straight-through sample is one-hot, with the sum of squares 3.
+  test('a relaxed code is reported at the draw to which it is nearest, and minimised where it is', () => {
+    const vae = createVae(DESIGN, 2);
+    const x = tf.zeros<tf.Rank.R2>([2, PIXELS]);
+    const logits = tf.randomNormal([2, UNITS], 0, 2, 'float32', 5) as tf.Tensor2D;
+    const {codeCost} = negativeElbo(vae, x, logits);
+    const reconstruction = (codes: tf.Tensor2D) => tf.sum(tf.square(codes), 1) as tf.Tensor1D;
+    const ofCodes = (codes: tf.Tensor2D) => tf.add(reconstruction(codes), codeCost(codes)) as tf.Tensor1D;
+    const [relaxed, hard] = (['gumbelSoftmax', 'straightThroughGumbelSoftmax'] as const).map(name => {
+      const options = {code: DESIGN, numSamples: 1, temperature: 5, seed: 0, contextSize: PIXELS};
+      return createMethod(name, options).estimate({reconstruction, codeCost, ofCodes}, logits, x, seeded(4));
+    });
+    expectClose(relaxed!.value, list(hard!.value), 0);
+    expect(list(relaxed!.minimised)[0]).toBeLessThan(list(hard!.minimised)[0]! - 0.5);
+  });
+
   test('more noise samples leave the codes of Gumbel-Rao and make its gradient vary less', () => {
     const rows = 100;
     const vae = createVae(DESIGN, 0);
