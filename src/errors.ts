@@ -83,6 +83,6 @@ export function checkShape(
     shape.length === expected.length && expected.every((length, i) => length === null || length === shape[i]);
   if (!same) {
     const wanted = expected.map(length => length ?? 'any').join(', ');
-    throw new ValueError(`${owner}: ${field} must have shape ${meaning} = [${wanted}], but got [${shape.join(', ')}].`);
+    throw new ValueError(`${owner}: ${field} must have shape ${meaning} = [${wanted}], but got ${show(shape)}.`);
   }
 }

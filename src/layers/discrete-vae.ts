@@ -5,7 +5,7 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import {checkCount, checkShape, show, ValueError} from '../errors.js';
 import {hostRead, isOnHost} from '../ops/host-read.js';
 import {toFloat} from '../ops/to-float.js';
-import type {RandomSource} from '../random/random-source.js';
+import {type RandomSource, unseeded} from '../random/random-source.js';
 import {CategoricalLatent, categoricalLatent} from './categorical-latent.js';
 import type {CategoricalLatentArgs} from './categorical-latent-args.js';
 import {type Activation, denseNetwork} from './dense-network.js';
@@ -19,9 +19,12 @@ export interface DiscreteVAEArgs extends Omit<CategoricalLatentArgs, keyof Layer
   hiddenUnits?: number[];
   /** Activation of the hidden layers, by tfjs' name. Default 'relu'. */
   activation?: Activation;
-  /** A model of your own from [batch, inputUnits] to logits [batch, numLatents * numCategories], in place of dense layers. */
+  /**
+   * A model of your own from [batch, inputUnits] to logits [batch, numLatents * numCategories], in place of dense layers. It stays yours: it
+   * keeps its name, and shares its weights.
+   */
   encoder?: tfl.LayersModel;
-  /** A model of your own from codes [batch, numLatents * numCategories] to logits [batch, inputUnits], in place of dense layers. */
+  /** A model of your own from codes [batch, numLatents * numCategories] to logits [batch, inputUnits], likewise. */
   decoder?: tfl.LayersModel;
 }
 
@@ -67,12 +70,13 @@ export class DiscreteVAE {
    *
    * @param x [batch, inputUnits].
    * @returns int32 [batch, numLatents], each from 0 to numCategories - 1; owned by the caller.
+   * @throws ValueError, where tensors are kept on the host, for logits with NaN.
    */
   encode(x: tf.Tensor): tf.Tensor2D {
     const {numLatents, numCategories} = this.latent;
     return tf.tidy(() => {
-      const logits = this.encoder.apply(x) as tf.Tensor;
-      return tf.argMax(tf.reshape(logits, [-1, numLatents, numCategories]), -1) as tf.Tensor2D;
+      const codes = this.#codes(x); // the layer's choice, which is no number where there is none
+      return tf.argMax(tf.reshape(codes, [-1, numLatents, numCategories]), -1) as tf.Tensor2D;
     });
   }
 
@@ -102,21 +106,26 @@ export class DiscreteVAE {
    * @returns float32 [batch, inputUnits], from 0 to 1; owned by the caller.
    */
   reconstruct(x: tf.Tensor): tf.Tensor2D {
-    return tf.tidy(() => this.#means(this.latent.apply(this.encoder.apply(x) as tf.Tensor) as tf.Tensor));
+    return tf.tidy(() => this.#means(this.#codes(x)));
   }
 
   /**
    * New examples, of codes drawn from the uniform prior.
    *
    * @param count How many.
-   * @param random Source of the codes, one uniform a variable.
+   * @param random Source of the codes, one uniform a variable. Default: a fresh unseeded one.
    * @returns float32 [count, inputUnits], from 0 to 1; owned by the caller.
    */
-  sample(count: number, random: RandomSource): tf.Tensor2D {
+  sample(count: number, random: RandomSource = unseeded()): tf.Tensor2D {
     checkCount('DiscreteVAE.sample', 'count', count, 1);
     const {numLatents, numCategories} = this.latent;
     const codes = Int32Array.from(random.uniform(count * numLatents), u => Math.floor(u * numCategories));
     return tf.tidy(() => this.decode(tf.tensor2d(codes, [count, numLatents], 'int32')));
+  }
+
+  /** The likeliest code, one-hot. */
+  #codes(x: tf.Tensor): tf.Tensor {
+    return this.latent.apply(this.encoder.apply(x) as tf.Tensor) as tf.Tensor;
   }
 
   #means(codes: tf.Tensor): tf.Tensor2D {
@@ -153,26 +162,48 @@ export function discreteVAE({
 }: DiscreteVAEArgs): DiscreteVAE {
   const owner = 'discreteVAE';
   checkCount(owner, 'inputUnits', inputUnits, 1);
+  if (!Array.isArray(hiddenUnits)) {
+    throw new ValueError(`${owner}: hiddenUnits must be a list of widths, but got ${show(hiddenUnits)}.`);
+  }
   for (const units of hiddenUnits) checkCount(owner, 'hiddenUnits', units, 1);
   const latent = categoricalLatent({...latentArgs, name: LATENT});
   const codeUnits = latent.numLatents * latent.numCategories;
-  const {seed} = latentArgs;
+  const seed = latentArgs.seed ?? undefined;
   const network = (name: string, from: number, widths: number[], to: number) =>
     denseNetwork({name, inputUnits: from, hiddenUnits: widths, outputUnits: to, activation, seed});
-  const own = (model: tfl.LayersModel, name: string, from: number, to: number) => {
-    checkShape(owner, `the input of ${name}`, model.inputs[0]!.shape, [null, from], `[batch, ${from}]`);
-    checkShape(owner, `the output of ${name}`, model.outputs[0]!.shape, [null, to], `[batch, ${to}]`);
-    model.name = name;
-    return model;
-  };
   const encode = encoder
-    ? own(encoder, ENCODER, inputUnits, codeUnits)
+    ? ownNetwork(owner, ENCODER, encoder, inputUnits, codeUnits)
     : network(ENCODER, inputUnits, hiddenUnits, codeUnits);
   const decode = decoder
-    ? own(decoder, DECODER, codeUnits, inputUnits)
+    ? ownNetwork(owner, DECODER, decoder, codeUnits, inputUnits)
     : network(DECODER, codeUnits, [...hiddenUnits].reverse(), inputUnits);
   const input = tfl.input({shape: [inputUnits], name: 'input'});
   const codes = latent.apply(encode.apply(input) as tfl.SymbolicTensor) as tfl.SymbolicTensor;
   const output = decode.apply(codes) as tfl.SymbolicTensor;
-  return new DiscreteVAE(tfl.model({inputs: input, outputs: output, name: 'discrete_vae'}));
+  const model = tfl.model({inputs: input, outputs: output, name: 'discrete_vae'});
+  checkWeightNames(owner, model);
+  return new DiscreteVAE(model);
+}
+
+/** A model of the caller's in one by the name that `DiscreteVAE` looks for: to rename it would break the models that it is in already. */
+function ownNetwork(owner: string, name: string, network: tfl.LayersModel, from: number, to: number): tfl.LayersModel {
+  if (!(network instanceof tfl.LayersModel) || network.inputs?.length !== 1 || network.outputs?.length !== 1) {
+    throw new ValueError(`${owner}: ${name} must be a model of one input and one output, but got ${show(network)}.`);
+  }
+  checkShape(owner, `the input of ${name}`, network.inputs[0]!.shape, [null, from], `[batch, ${from}]`);
+  checkShape(owner, `the output of ${name}`, network.outputs[0]!.shape, [null, to], `[batch, ${to}]`);
+  const input = tfl.input({shape: [from], name: `${name}_input`});
+  return tfl.model({inputs: input, outputs: network.apply(input) as tfl.SymbolicTensor, name});
+}
+
+/** tfjs saves two weights of one name without a word, and then cannot load the model. */
+function checkWeightNames(owner: string, model: tfl.LayersModel): void {
+  const names = model.weights.map(weight => weight.originalName);
+  const twice = names.find((name, i) => names.indexOf(name) < i);
+  if (twice !== undefined) {
+    throw new ValueError(
+      `${owner}: the weights of encoder and decoder must have different names, for the model to be saved and loaded, ` +
+        `but got two of ${show(twice)}. Name their layers.`,
+    );
+  }
 }

@@ -170,7 +170,7 @@ describe('discreteVAE', () => {
     const network = (from: number, to: number) =>
       tfl.sequential({layers: [tfl.layers.dense({units: to, inputShape: [from]})]});
     expect(() => small({encoder: network(8, 12)})).toThrow(
-      'discreteVAE: the input of encoder must have shape [batch, 9] = [any, 9], but got [, 8].',
+      'discreteVAE: the input of encoder must have shape [batch, 9] = [any, 9], but got [null, 8].',
     );
     expect(() => small({decoder: network(12, 10)})).toThrow('the output of decoder must have shape [batch, 9]');
   });

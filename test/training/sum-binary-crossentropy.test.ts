@@ -59,6 +59,48 @@ eachBackend('sumBinaryCrossentropy', () => {
     expect(list(model.getWeights()[0]!)[0]).toBeCloseTo(0, 2);
   });
 
+  test('integers and booleans are read as numbers, among targets and logits', () => {
+    const [targets, logits] = [tf.tensor2d([[1, 0]]), tf.tensor2d([[1, -2]])];
+    const expected = [entropy(1, 1) + entropy(0, -2)];
+    for (const dtype of ['int32', 'bool'] as const) {
+      const cast = tf.cast(targets, dtype);
+      expectClose(sumBinaryCrossentropy(cast, logits), expected, ROUNDING);
+      const gradient = tf.grad(x => tf.sum(sumBinaryCrossentropy(cast, x)))(logits);
+      expectClose(gradient, [1 / (1 + Math.exp(-1)) - 1, 1 / (1 + Math.exp(2))], ROUNDING);
+    }
+    expectClose(sumBinaryCrossentropy(targets, tf.cast(logits, 'int32')), expected, ROUNDING);
+  });
+
+  test('an example may be one number, and a batch may hold none', () => {
+    expectClose(
+      sumBinaryCrossentropy(tf.tensor1d([1, 0]), tf.tensor1d([0.5, 2])),
+      [entropy(1, 0.5), entropy(0, 2)],
+      ROUNDING,
+    );
+    expect(sumBinaryCrossentropy(tf.zeros([0, 3]), tf.zeros([0, 3])).shape).toEqual([0]);
+    const gradient = tf.grad(x => tf.sum(sumBinaryCrossentropy(tf.zeros([0, 3]), x)))(tf.zeros([0, 3]));
+    expect(gradient.shape).toEqual([0, 3]);
+  });
+
+  test('its gradient has the shape of the logits, of whatever rank, each example weighted by its own', () => {
+    const weights = tf.tensor1d([2, -0.5]);
+    const gradient = tf.grad(x => tf.sum(tf.mul(sumBinaryCrossentropy(tf.tensor3d(y, [2, 3, 2]), x), weights)))(
+      tf.tensor3d(z, [2, 3, 2]),
+    );
+    expect(gradient.shape).toEqual([2, 3, 2]);
+    expectClose(
+      gradient,
+      z.map((v, i) => (1 / (1 + Math.exp(-v)) - y[i]!) * (i < 6 ? 2 : -0.5)),
+      ROUNDING,
+    );
+  });
+
+  test('a logit without a batch is refused', () => {
+    expect(() => sumBinaryCrossentropy(tf.scalar(1), tf.scalar(1))).toThrow(
+      'sumBinaryCrossentropy: logits must have shape [batch, ...], but got [].',
+    );
+  });
+
   test('other shapes are refused', () => {
     expect(() => sumBinaryCrossentropy(tf.zeros([2, 3]), tf.zeros([2, 4]))).toThrow(
       "sumBinaryCrossentropy: targets must have shape the logits' shape = [2, 4], but got [2, 3].",

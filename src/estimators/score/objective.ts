@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {show, ValueError} from '../../errors.js';
 import {noGradient} from '../../ops/no-gradient.js';
+import {toFloat} from '../../ops/to-float.js';
 import type {Objective} from './types.js';
 
 /** The objective and its gradient with respect to the sample. */
@@ -28,7 +29,7 @@ export function evaluate(
       `${owner}: objective must return the loss of each example, a tensor of shape [batch] = [${batch}], but got ${got}.`,
     );
   }
-  return value;
+  return value.dtype === 'float32' ? value : toFloat(value); // of booleans, tfjs' sums and differences are wrong
 }
 
 /** The same with the gradient with respect to the sample, in one evaluation. */
@@ -40,8 +41,17 @@ export function evaluateWithGradient(
 ): Evaluation {
   // A gradient within a gradient: the value stays on the outer tape, and what the inner one has computed is cut from it. The losses of
   // the examples are summed, which keeps them apart, since each depends on its own sample only.
-  const {value, grad} = tf.valueAndGrad(x => evaluate(owner, objective, x, kind))(sample);
-  return {value: value as tf.Tensor1D, gradient: noGradient(() => tf.clone(grad))};
+  const {value, grads} = tf
+    .engine()
+    .gradients(() => evaluate(owner, objective, sample, kind), [sample], undefined, true);
+  const [gradient] = grads as (tf.Tensor | undefined)[];
+  if (gradient === undefined) {
+    throw new ValueError(
+      `${owner}: objective must depend on the sample through differentiable operations, and does not where kind is ${show(kind)}. ` +
+        'Without a gradient there are reinforce, leaveOneOut, disarm and arms.',
+    );
+  }
+  return {value, gradient: noGradient(() => tf.clone(gradient))};
 }
 
 /** Coefficients [batch] in a shape that multiplies a tensor of the sample's shape. */
