@@ -5,13 +5,21 @@ import {Command} from 'commander';
 import type {EstimatorName} from 'tfjs-moe/estimators';
 import {DiscreteVAE} from 'tfjs-moe/layers';
 import {type BackendName, ValueError} from 'tfjs-moe/node';
-import {loadMnist, type Mnist} from '../data/mnist.js';
+import type {Mnist} from '../data/mnist.js';
 import {createModel} from '../mnist-vae/model.js';
 import {OTHER_SIZES, presetFor} from '../mnist-vae/presets.js';
 import {parseSize} from '../mnist-vae/settings.js';
 import {type Run, resumeRun, startRun, stepsPerEpoch, totalSteps} from '../mnist-vae/training.js';
 import {startBackend} from '../shared/backend.js';
 import {checkSameSettings, type SavedCheckpoint} from '../shared/checkpoint.js';
+import {
+  addDigitOptions,
+  type DigitOptions,
+  loadDigits,
+  toDigitOptions,
+  toDigitSettings,
+  WHERE_DIGITS,
+} from '../shared/digits.js';
 import {listOf} from '../shared/list-option.js';
 import {addCommonOptions, type CommonOptions, finiteNumber, givenOptions, wholeNumber} from '../shared/options.js';
 import {RUN_FILES} from '../shared/output-folder.js';
@@ -23,7 +31,7 @@ import {describeMeasurement, LEGEND, report} from './report.js';
 import {DEFAULT_VARIANTS, PROGRAM, readEstimator, readVariant, type Settings, type Variant} from './settings.js';
 import {measureAt, trainAndMeasure} from './training.js';
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, DigitOptions {
   size: string;
   trainEstimator: EstimatorName;
   trainTemperature?: number;
@@ -33,16 +41,13 @@ interface Options extends CommonOptions {
   estimators: Variant[];
   images: number;
   draws: number;
-  dataDir?: string;
-  download?: true;
-  limit?: number;
 }
 
 const EXAMPLES = `
 The network is that of mnist-vae, 8 categories x 4 variables, so that all 4,096 codes can be decoded: the gradient of the expected
 reconstruction loss at the encoder's logits is then an exact sum. Each estimator's draws are compared with it, digit by digit.
 
-The digits come from the same places as those of mnist-vae: tfjs-moe train mnist-vae --help names them.
+${WHERE_DIGITS}
 
 Examples:
   tfjs-moe train ${PROGRAM} --points 0,1,2,5
@@ -79,11 +84,8 @@ export function createCommand(): Command {
     .option('--train-estimator <name>', 'by which the network learns', readEstimator, 'reinmax')
     .option('--train-temperature <t>', 'of that estimator (default: as mnist-vae)', finiteNumber({above: 0}))
     .option('--learning-rate <r>', '(default: as mnist-vae)', finiteNumber({above: 0}))
-    .option('--batch-size <n>', 'digits a step of the training', wholeNumber(1), 100)
-    .option('--data-dir <folder>', 'a folder with the MNIST files')
-    .option('--download', 'fetch the MNIST files')
-    .option('--limit <n>', 'use only this many training digits', wholeNumber(1));
-  return addCommonOptions(command, {output: `runs/${PROGRAM}`})
+    .option('--batch-size <n>', 'digits a step of the training', wholeNumber(1), 100);
+  return addCommonOptions(addDigitOptions(command), {output: `runs/${PROGRAM}`})
     .addHelpText('after', EXAMPLES)
     .action(async (options: Options) => {
       if (options.evaluate !== undefined) await evaluateSaved(options.evaluate, options);
@@ -148,15 +150,6 @@ async function prepare(
   return {settings, run, state, data};
 }
 
-async function loadDigits(
-  options: Pick<Options, 'dataDir' | 'download' | 'limit'>,
-  environment: boolean,
-): Promise<Mnist> {
-  const data = await loadMnist({...options, environment, report: line => console.log(line)});
-  console.log(data.source);
-  return data;
-}
-
 function checkedSize(size: string): string {
   if (/^[1-9]\d*x[1-9]\d*$/.test(size)) return size;
   throw new ValueError(`--size: it must be two whole numbers with an x between, such as 8x4, but got ${size}.`);
@@ -182,10 +175,7 @@ function resolveSettings(chosen: Options, data: Mnist, backend: string): Setting
     seed: chosen.seed,
     backend,
     trainingKernels: backend === 'wasm' && chosen.trainingKernels,
-    data: data.source,
-    dataDir: data.folder ?? null,
-    download: chosen.download ?? false,
-    limit: chosen.limit ?? null,
+    ...toDigitSettings(data, chosen),
   };
 }
 
@@ -198,9 +188,7 @@ function toOptions(settings: Settings): Partial<Options> {
     trainEstimator: settings.estimator,
     trainTemperature: settings.temperature,
     backend: settings.backend as BackendName,
-    ...(settings.dataDir !== null && {dataDir: settings.dataDir}),
-    ...(settings.download && {download: true as const}),
-    ...(settings.limit !== null && {limit: settings.limit}),
+    ...toDigitOptions(settings),
   };
 }
 

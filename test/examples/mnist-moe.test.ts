@@ -208,7 +208,7 @@ describe('mnist-moe', () => {
   });
 
   test.each([
-    [['mnist-mow'], /there is no program "mnist-mow"\. The programs are:\n {2}mnist-moe/],
+    [['mnist-mow'], /there is no program "mnist-mow"\. The programs are:\n(.*\n)* {2}mnist-moe/],
     [['mnist-moe', '--estimator', 'reimax'], /--estimator <name>' argument 'reimax' is invalid.*reinmax/],
     [
       ['mnist-moe', '--epochs', '0'],
