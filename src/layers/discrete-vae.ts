@@ -152,14 +152,8 @@ export class DiscreteVAE {
  * const pictures = vae.sample(10, seeded(0)); // [10, 784]
  * ```
  */
-export function discreteVAE({
-  inputUnits,
-  hiddenUnits = [512, 256],
-  activation = 'relu',
-  encoder,
-  decoder,
-  ...latentArgs
-}: DiscreteVAEArgs): DiscreteVAE {
+export function discreteVAE(args: DiscreteVAEArgs): DiscreteVAE {
+  const {inputUnits, hiddenUnits = [512, 256], activation = 'relu', encoder, decoder, ...latentArgs} = args;
   const owner = 'discreteVAE';
   checkCount(owner, 'inputUnits', inputUnits, 1);
   if (!Array.isArray(hiddenUnits)) {
