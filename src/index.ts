@@ -41,6 +41,7 @@ export type {SampleCounts, ScoreSupport} from './estimators/score/resolve-score-
 export {rodeo} from './estimators/score/rodeo.js';
 export type {RodeoState, RodeoStateOptions} from './estimators/score/rodeo-state.js';
 export {createRodeoState} from './estimators/score/rodeo-state.js';
+export type {Surrogates} from './estimators/score/stein-operator.js';
 export type {
   Distribution,
   Objective,

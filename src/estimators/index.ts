@@ -39,6 +39,7 @@ export {createRelaxState, type RelaxState, type RelaxStateOptions} from './score
 export type {SampleCounts, ScoreSupport} from './score/resolve-score-options.js';
 export {rodeo} from './score/rodeo.js';
 export {createRodeoState, type RodeoState, type RodeoStateOptions} from './score/rodeo-state.js';
+export type {Surrogates} from './score/stein-operator.js';
 export type {
   Distribution,
   Objective,
