@@ -29,7 +29,8 @@ import type {Kwargs} from './tfjs-types.js';
  * Call arguments: `training`.
  *
  * The added loss is no part of `evaluate`. The layer's weights hold the temperature and the number of training calls so far, so that a saved
- * model resumes on the same noise. `calculateLosses` gives the loss of a step once: a custom loop that needs it twice must keep it.
+ * model resumes on the same noise. A mask is not looked at: padding counts in the divergence. `calculateLosses` gives the loss of a step
+ * once: a custom loop that needs it twice must keep it.
  *
  * Errors: a ValueError for bad arguments and input shapes, and for logits with NaN or Infinity on backends that keep their tensors on the
  * host (cpu, wasm, tfjs-node); on others the output of such a row is NaN, never a silent choice.

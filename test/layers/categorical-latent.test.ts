@@ -102,7 +102,9 @@ eachBackend('CategoricalLatent', () => {
       const layer = latent({auxLoss, klWeight: 2});
       const g = tf.grad(logits => {
         const codes = run(layer, logits, {training: true});
-        return tf.add(tf.sum(tf.square(codes)), tf.addN(layer.calculateLosses()));
+        const losses = layer.calculateLosses();
+        expect(list(tf.addN(losses))[0]! > 0).toBe(auxLoss === 'addLoss'); // the reported loss has no injected term
+        return tf.add(tf.sum(tf.square(codes)), tf.addN(losses));
       })(logitsOf(4));
       return list(g);
     };
@@ -172,7 +174,16 @@ eachBackend('CategoricalLatent', () => {
   });
 
   test('a batch without examples and variables of one category go through', () => {
-    expect(run(latent(), tf.zeros([0, 6]), {training: true}).shape).toEqual([0, 6]);
+    const layer = latent();
+    const other = tf.variable(tf.scalar(3));
+    const {value} = tf.variableGrads(() => {
+      expect(run(layer, tf.zeros([0, 6]), {training: true}).shape).toEqual([0, 6]);
+      expect(run(layer, tf.zeros([2, 0, 6]), {training: true}).shape).toEqual([2, 0, 6]);
+      return tf.addN([other, ...layer.calculateLosses()]) as tf.Scalar;
+    }, [other]);
+    expect(list(value)).toEqual([3]); // and no loss of 0 / 0
+    expect(layer.step).toBe(0);
+    other.dispose();
     const single = latent({numLatents: 6, numCategories: 1});
     expect(list(run(single, logitsOf(1), {training: true}))).toEqual([1, 1, 1, 1, 1, 1]);
   });
@@ -229,6 +240,7 @@ describe('CategoricalLatent', () => {
     expect(() => latent().build([null, 7])).toThrow(
       'CategoricalLatent: input must have shape [batch, ..., numLatents * numCategories] = [..., 6], but got [null, 7].',
     );
+    expect(() => latent().build([6])).toThrow('= [..., 6], but got [6].'); // without a batch
   });
 
   test('an estimator that is a function cannot be saved', () => {

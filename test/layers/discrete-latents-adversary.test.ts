@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {categoricalLatent, DiscreteVAE, type DiscreteVAEArgs, discreteVAE} from 'tfjs-moe/layers';
 import {klToUniform, sumBinaryCrossentropy} from 'tfjs-moe/training';
-import {describe, expect, test} from 'vitest';
+import {beforeAll, describe, expect, test} from 'vitest';
 import {eachBackend} from '../support/each-backend.js';
 import {numbers} from '../support/enumerate.js';
 import {expectClose, list} from '../support/expect-close.js';
@@ -16,6 +16,10 @@ const small = (args: Partial<DiscreteVAEArgs> = {}) =>
 const dense = (units: number, from: number, name?: string) =>
   tfl.layers.dense({units, inputShape: [from], ...(name && {name})});
 const network = (...layers: tfl.layers.Layer[]) => tfl.sequential({layers});
+function twoInputs(): tfl.LayersModel {
+  const inputs = [tfl.input({shape: [4]}), tfl.input({shape: [2]})];
+  return tfl.model({inputs, outputs: tfl.layers.concatenate().apply(inputs) as tfl.SymbolicTensor});
+}
 const pixels = (count = 6) => tf.tensor2d(numbers(2, 4 * count, 0, 1), [count, 4]);
 const compile = (model: tfl.LayersModel, optimizer: tf.Optimizer = tf.train.sgd(0.1)) =>
   model.compile({optimizer, loss: sumBinaryCrossentropy});
@@ -172,6 +176,8 @@ eachBackend('discrete latents in company', () => {
 });
 
 describe('discreteVAE for JavaScript', () => {
+  beforeAll(() => tf.setBackend('cpu'));
+
   test.each([
     [{hiddenUnits: 5}, 'discreteVAE: hiddenUnits must be a list of widths, but got 5.'],
     [{encoder: dense(6, 4)}, 'discreteVAE: encoder must be a model of one input and one output, but got a Dense.'],
@@ -179,6 +185,7 @@ describe('discreteVAE for JavaScript', () => {
       {decoder: Promise.resolve()},
       'discreteVAE: decoder must be a model of one input and one output, but got a Promise.',
     ],
+    [{encoder: twoInputs()}, 'discreteVAE: encoder must be a model of one input and one output, but got a '],
     [{activation: 'reluu'}, 'Unknown activation: reluu'],
     [{estimator: 'reinmaxx'}, 'getEstimator: unknown name "reinmaxx"'],
   ])('%o is refused', (args, message) => {
