@@ -11,7 +11,9 @@ import {ValueError} from 'tfjs-moe/node';
  */
 export function pickRows<T extends Uint8Array | Float32Array>(values: T, width: number, rows: Uint32Array): T {
   const count = Math.floor(values.length / width);
-  const picked = new (values.constructor as new (length: number) => T)(rows.length * width);
+  const size = rows.length * width;
+  // By kind, not by constructor: a file's bytes are a Buffer, whose constructor is deprecated.
+  const picked = (values instanceof Float32Array ? new Float32Array(size) : new Uint8Array(size)) as T;
   for (let i = 0; i < rows.length; ++i) {
     const row = rows[i]!;
     if (row >= count) throw new ValueError(`pickRows: a row must be from 0 to ${count - 1}, but got ${row}.`);

@@ -423,6 +423,7 @@ describe('pickRows', () => {
     picked.fill(0);
     expect([...values]).toEqual([0, 1, 10, 11, 20, 21]);
     expect(pickRows(Uint8Array.of(7, 8), 1, Uint32Array.of(1))).toEqual(Uint8Array.of(8));
+    expect(pickRows(Buffer.of(7, 8), 1, Uint32Array.of(1)).constructor).toBe(Uint8Array);
   });
 
   test('a row that there is not is refused', () => {
