@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {seeded} from 'tfjs-moe/estimators';
 import {type ImageSet, PIXELS} from '../data/image-files.js';
 import {pixelRows} from '../data/pixel-rows.js';
+import {spreadRows} from '../shared/rows.js';
 import {codeUnits, drawCodes} from './code.js';
 import {codeConstant, type Vae} from './model.js';
 
@@ -24,7 +25,7 @@ export interface EvaluationOptions {
   isBinary: boolean;
   /** Codes drawn for each image. */
   numSamples: number;
-  /** Only the first so many images. Default: all. */
+  /** So many of the images, evenly apart. Default: all. */
   count?: number | undefined;
 }
 
@@ -40,10 +41,11 @@ export async function evaluate(
   {isBinary, numSamples, count = images.count}: EvaluationOptions,
 ): Promise<Evaluation> {
   const batch = Math.max(1, Math.floor(CODES_AT_ONCE / numSamples));
+  const chosen = spreadRows(count, images.count);
   let [elbo, bound] = [0, 0];
   for (let begin = 0; begin < count; begin += batch) {
     await setImmediate();
-    const rows = Uint32Array.from({length: Math.min(batch, count - begin)}, (_, i) => begin + i);
+    const rows = chosen.subarray(begin, begin + batch);
     const pixels = pixelRows(images.images, rows, {isBinary, random: seeded(DRAWS).split(0, begin)});
     const x = tf.tensor2d(pixels, [rows.length, PIXELS]);
     const logits = vae.encoder.apply(x) as tf.Tensor2D;

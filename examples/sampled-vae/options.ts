@@ -61,7 +61,7 @@ export function addOptions(command: Command, defaults: OptionDefaults, compariso
     .option('--batch-size <n>', 'images an update', wholeNumber(1), defaults.batchSize)
     .option('--report-every <n>', 'updates a line of the history', wholeNumber(1), 1000)
     .option('--bound-samples <n>', 'draws for the bound on held-out images', wholeNumber(1), 100)
-    .option('--bound-images <n>', 'measure it on the first so many of them (default: all)', wholeNumber(1))
+    .option('--bound-images <n>', 'measure it on so many of them, evenly apart (default: all)', wholeNumber(1))
     .addOption(new Option('--data-dir <folder>', "a folder with the data set's files").conflicts('download'))
     .option('--download', 'fetch the files')
     .option('--limit <n>', 'use only this many training images', wholeNumber(1))

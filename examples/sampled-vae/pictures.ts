@@ -7,6 +7,7 @@ import {PIXELS} from '../data/image-files.js';
 import type {Images} from '../data/images.js';
 import {pixelRows} from '../data/pixel-rows.js';
 import {pairRows, saveImageGrid} from '../shared/image-grid.js';
+import {spreadRows} from '../shared/rows.js';
 import {codeUnits, largestEntries, priorCodes} from './code.js';
 import type {Vae} from './model.js';
 
@@ -21,7 +22,7 @@ const DRAWS = 7;
 
 /** Draws held-out images above what their likeliest codes stand for, and images of codes drawn from the prior. */
 export async function savePictures(output: string, vae: Vae, {test, isBinary}: Images): Promise<void> {
-  const rows = Uint32Array.from({length: Math.min(RECONSTRUCTED, test.count)}, (_, i) => i);
+  const rows = spreadRows(Math.min(RECONSTRUCTED, test.count), test.count);
   const originals = pixelRows(test.images, rows, {isBinary, random: seeded(DRAWS).split(0)});
   const prior = priorCodes(SAMPLED, seeded(DRAWS).split(1), vae.code);
   const pictures = tf.tidy(() => {

@@ -21,3 +21,8 @@ export function pickRows<T extends Uint8Array | Float32Array>(values: T, width: 
   }
   return picked;
 }
+
+/** So many rows of all, evenly apart: a file may hold its images class by class, so that the first ones stand for nothing else. */
+export function spreadRows(count: number, all: number): Uint32Array {
+  return Uint32Array.from({length: count}, (_, i) => Math.floor((i * all) / count));
+}

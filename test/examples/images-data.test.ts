@@ -10,7 +10,7 @@ import {type ImageSet, PIXELS} from '../../examples/data/image-files.js';
 import {type ImageOptions, loadImages} from '../../examples/data/images.js';
 import {loadMnist} from '../../examples/data/mnist.js';
 import {binarize, pixelRows} from '../../examples/data/pixel-rows.js';
-import {pickRows} from '../../examples/shared/rows.js';
+import {pickRows, spreadRows} from '../../examples/shared/rows.js';
 import {type RandomSource, seeded} from '../../src/estimators/index.js';
 import {idxBytes} from './idx-bytes.js';
 
@@ -430,5 +430,13 @@ describe('pickRows', () => {
     expect(() => pickRows(new Uint8Array(6), 2, Uint32Array.of(3))).toThrow(
       'pickRows: a row must be from 0 to 2, but got 3.',
     );
+  });
+});
+
+describe('spreadRows', () => {
+  test('a part of the rows is evenly apart, and all of them are all', () => {
+    expect(Array.from(spreadRows(4, 10))).toEqual([0, 2, 5, 7]);
+    expect(Array.from(spreadRows(5, 5))).toEqual([0, 1, 2, 3, 4]);
+    expect(Array.from(spreadRows(0, 5))).toEqual([]);
   });
 });
