@@ -17,11 +17,13 @@ import {
   WHERE_DIGITS,
 } from '../shared/digits.js';
 import {estimatorOption} from '../shared/estimator-option.js';
+import {COMPARISON} from '../shared/finished-runs.js';
 import {OPTIMIZERS, type OptimizerName} from '../shared/optimizer-state.js';
 import {addCommonOptions, type CommonOptions, finiteNumber, givenOptions, wholeNumber} from '../shared/options.js';
 import {RUN_FILES} from '../shared/output-folder.js';
 import {loadRunModel, savedSettings} from '../shared/saved-run.js';
 import {runTraining} from '../shared/training-program.js';
+import {compare} from './compare.js';
 import {describeEvaluation, evaluate} from './evaluate.js';
 import {createModel} from './model.js';
 import {PICTURES} from './pictures.js';
@@ -41,6 +43,7 @@ interface Options extends CommonOptions, DigitOptions {
   epochs: number;
   batchSize: number;
   study?: true;
+  compare?: string;
 }
 
 const EXAMPLES = `
@@ -55,6 +58,7 @@ Examples:
   tfjs-moe train ${PROGRAM} --estimator gumbelRao --num-samples 10 --temperature 0.5
   tfjs-moe train ${PROGRAM} --epochs 20 --resume
   tfjs-moe train ${PROGRAM} --study
+  tfjs-moe train ${PROGRAM} --compare runs/${PROGRAM}
   tfjs-moe train ${PROGRAM} --evaluate runs/${PROGRAM}/8x4-reinmax-seed0
 
 Ctrl-C saves the run and stops it; --resume goes on to the same numbers. Each finished run adds a line to
@@ -84,10 +88,19 @@ export function createCommand(): Command {
       `the temperature study: ${STUDY_RUNS.length} runs of ${STUDY_EPOCHS} epochs, one after another; started again, it goes on`,
     )
     .option('--batch-size <n>', 'digits a step', wholeNumber(1), 100);
+  command.addOption(
+    new Option('--compare <folder>', `chart all finished runs below a folder, into ${COMPARISON} there`).conflicts([
+      'resume',
+      'overwrite',
+      'evaluate',
+      'study',
+    ]),
+  );
   return addCommonOptions(addDigitOptions(command), {output: `runs/${PROGRAM}/<size>-<estimator>-seed<n>`})
     .addHelpText('after', EXAMPLES)
     .action(async (options: Options) => {
-      if (options.evaluate !== undefined) await evaluateSaved(options.evaluate, options);
+      if (options.compare !== undefined) await compare(options.compare);
+      else if (options.evaluate !== undefined) await evaluateSaved(options.evaluate, options);
       else if (options.study) await trainStudy(options, command);
       else await trainAndReport(withOutput(options, command), command);
     });

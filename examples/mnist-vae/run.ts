@@ -19,6 +19,16 @@ import {type Run, saveRun, totalSteps, train} from './training.js';
 /** Beside the folders of the runs: a line for each that has finished. */
 export const RESULTS = 'results.jsonl';
 
+/** What a run found, in nats a digit; see EpochRecord and Evaluation. */
+export interface Figures {
+  trainNegativeElbo: number;
+  trainReconstruction: number;
+  trainKl: number;
+  testNegativeElbo: number;
+  testReconstruction: number;
+  testKl: number;
+}
+
 /** Whether no step is left. */
 export function isComplete({settings, state}: Run, data: Mnist): boolean {
   return state.step === totalSteps(settings, data);
@@ -55,7 +65,7 @@ export async function report(output: string, {settings, vae, state}: Run, data: 
   const title = `${PROGRAM}: ${settings.size}, ${ESTIMATORS[settings.estimator].title} at temperature ${settings.temperature}`;
   await saveChart(join(output, RUN_FILES.chart), runChart(state.history, title));
   await savePictures(output, vae, data.test);
-  const figures = {
+  const figures: Figures = {
     trainNegativeElbo: last.trainNegativeElbo,
     trainReconstruction: last.trainReconstruction,
     trainKl: last.trainKl,

@@ -120,6 +120,6 @@ export function studyChart(points: readonly StudyPoint[]): TopLevelSpec {
         },
       },
     },
-    config: {axis: {labelFontSize: 11, titleFontSize: 12}, legend: {labelFontSize: 12}},
+    config: {axis: {labelFontSize: 11, titleFontSize: 12}, legend: {labelFontSize: 12, labelLimit: 0}},
   };
 }

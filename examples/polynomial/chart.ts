@@ -95,7 +95,7 @@ function panelOf(panel: Panel, {varied, estimators, isFirst, row}: Place): NonNo
     field: 'estimator',
     type: 'nominal' as const,
     sort: [...estimators],
-    legend: {symbolType: 'stroke' as const, symbolOpacity: 1, symbolStrokeWidth: 2, labelLimit: 320},
+    legend: {symbolType: 'stroke' as const, symbolOpacity: 1, symbolStrokeWidth: 2, labelLimit: 0},
     scale: {domain: [...estimators], range: colorsOf(estimators)},
   };
   return {

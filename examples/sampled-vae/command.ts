@@ -3,12 +3,13 @@
 import {join} from 'node:path';
 import {Command} from 'commander';
 import type {Images} from '../data/images.js';
+import {COMPARISON} from '../shared/finished-runs.js';
 import type {Interrupt} from '../shared/interrupt.js';
 import {RUN_FILES} from '../shared/output-folder.js';
 import {startProgress} from '../shared/progress.js';
 import {saveJsonLines} from '../shared/results.js';
 import {runTraining, secondsHere} from '../shared/training-program.js';
-import {COMPARISON, compare} from './compare.js';
+import {compare} from './compare.js';
 import {addOptions, type OptionsOf, resolveAlias} from './options.js';
 import {PICTURES} from './pictures.js';
 import {evaluateSaved, prepare} from './prepare.js';

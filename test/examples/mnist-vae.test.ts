@@ -85,6 +85,17 @@ describe('mnist-vae', () => {
     expect(line(stdout)).toBe(line(printed));
   });
 
+  test('--compare draws the finished runs below a folder and prints their figures', async () => {
+    const {stdout, code} = await start(['mnist-vae', '--compare', path()]).finished;
+    expect(code).toBe(0);
+    const {figures} = await readResult('whole');
+    expect(stdout).toMatch(new RegExp(`^8x4, ReinMax, τ = 1.3 +3 +4 +${figures.trainNegativeElbo!.toFixed(2)} `, 'm'));
+    expect(await readFile(path('comparison.svg'), 'utf8')).toContain('ReinMax, τ = 1.3');
+    const none = await start(['mnist-vae', '--compare', path('whole', 'model')]).finished;
+    expect(none).toMatchObject({code: 1});
+    expect(none.stderr).toContain('--compare: there is no finished run of mnist-vae below');
+  });
+
   test('a run that is stopped and goes on comes to the numbers of one that was not, by RAdam and Gumbel-Rao too', async () => {
     const options = [
       ...['--size', '4x24', '--estimator', 'gumbelRao', '--num-samples', '5', '--limit', '300', '--epochs', '3'],
