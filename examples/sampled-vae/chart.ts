@@ -98,7 +98,7 @@ export function comparisonChart(runs: readonly ChartedRun[], title: string): Top
           title: null,
           sort: labels,
           scale: {domain: labels, scheme: 'category10'},
-          legend: {orient: 'right'},
+          legend: {orient: 'right', labelLimit: 0},
         },
       },
     } as const;
