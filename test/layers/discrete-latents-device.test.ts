@@ -4,36 +4,25 @@ import {categoricalLatent, discreteVAE} from 'tfjs-moe/layers';
 import {expect, test, vi} from 'vitest';
 import {ESTIMATORS, type EstimatorName} from '../../src/estimators/registry.js';
 import {SCORE_ESTIMATORS, type ScoreEntry} from '../../src/estimators/score/registry.js';
+import {hostRead, isOnHost} from '../../src/ops/host-read.js';
 import {seeded} from '../../src/random/random-source.js';
+import {onDevice} from '../support/device.js';
 import {eachBackend} from '../support/each-backend.js';
 import {numbers} from '../support/enumerate.js';
 import {expectClose, list} from '../support/expect-close.js';
 
-const where = vi.hoisted(() => ({isOnHost: true}));
-vi.mock('../../src/ops/host-read.js', async importOriginal => {
-  const original = await importOriginal<typeof import('../../src/ops/host-read.js')>();
-  return {
-    ...original,
-    isOnHost: () => where.isOnHost,
-    hostRead: (x: tf.Tensor) => {
-      if (!where.isOnHost) throw new Error('a tensor was read back from the device');
-      return original.hostRead(x);
-    },
-  };
-});
-
-/** What fn gives where tensors are on a device. */
-function onDevice<T>(fn: () => T): T {
-  where.isOnHost = false;
-  try {
-    return fn();
-  } finally {
-    where.isOnHost = true;
-  }
-}
+vi.mock('../../src/ops/host-read.js', async original =>
+  (await import('../support/device.js')).hostReads(await original()),
+);
 
 const ROUNDING = 5e-6;
 const NaNs = (x: tf.Tensor) => list(x).filter(Number.isNaN).length;
+
+test('what runs on the device of these tests cannot read back', async () => {
+  await tf.setBackend('cpu');
+  expect([isOnHost(), onDevice(isOnHost)]).toEqual([true, false]);
+  expect(() => onDevice(() => hostRead(tf.scalar(1)))).toThrow('read back');
+});
 
 eachBackend('discrete latents on a device', () => {
   const logits = () => tf.tensor2d(numbers(7, 30, -2, 2), [5, 6]);

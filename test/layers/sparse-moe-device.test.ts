@@ -3,33 +3,16 @@ import * as tf from '@tensorflow/tfjs-core';
 import type {GumbelMoEArgs} from 'tfjs-moe/layers';
 import {expect, test, vi} from 'vitest';
 import {ESTIMATORS} from '../../src/estimators/registry.js';
+import {hostRead, isOnHost} from '../../src/ops/host-read.js';
 import {ROUTERS} from '../../src/router/registry.js';
+import {onDevice} from '../support/device.js';
 import {eachBackend} from '../support/each-backend.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
 import {gradients, NETWORK, recorded, run, sparse, step, tokens} from './sparse-cases.js';
 
-const where = vi.hoisted(() => ({isOnHost: true}));
-vi.mock('../../src/ops/host-read.js', async importOriginal => {
-  const original = await importOriginal<typeof import('../../src/ops/host-read.js')>();
-  return {
-    ...original,
-    isOnHost: () => where.isOnHost,
-    hostRead: (x: tf.Tensor) => {
-      if (!where.isOnHost) throw new Error('a tensor was read back from the device');
-      return original.hostRead(x);
-    },
-  };
-});
-
-/** What fn gives where tensors are on a device. */
-function onDevice<T>(fn: () => T): T {
-  where.isOnHost = false;
-  try {
-    return fn();
-  } finally {
-    where.isOnHost = true;
-  }
-}
+vi.mock('../../src/ops/host-read.js', async original =>
+  (await import('../support/device.js')).hostReads(await original()),
+);
 
 const DETERMINISTIC: Partial<GumbelMoEArgs>[] = [
   {},
@@ -41,6 +24,12 @@ const DETERMINISTIC: Partial<GumbelMoEArgs>[] = [
   {router: 'denseMixer', topK: 2},
   {router: 'topK', topK: 2, sharedHiddenUnits: 3, overflow: 'shared', logits: 'cosine'},
 ];
+
+test('what runs on the device of these tests cannot read back', async () => {
+  await tf.setBackend('cpu');
+  expect([isOnHost(), onDevice(isOnHost)]).toEqual([true, false]);
+  expect(() => onDevice(() => hostRead(tf.scalar(1)))).toThrow('read back');
+});
 
 eachBackend('a sparse mixture on a device', () => {
   test.each(DETERMINISTIC)('with %j gives the outputs and gradients that it gives on the host', args => {
