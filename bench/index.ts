@@ -5,6 +5,7 @@ import {BACKEND_CHOICES} from 'tfjs-moe/node';
 import {wholeNumber} from '../examples/shared/options.js';
 import {benchEfficiency} from './efficiency.js';
 import {benchEstimators} from './estimators.js';
+import {benchListOps} from './listops.js';
 import {benchMoE} from './moe.js';
 import {benchWasmKernels} from './wasm-kernels.js';
 
@@ -29,6 +30,12 @@ program
   .option('--threads <count>', 'how many threads to compare with one', wholeNumber(2), 2)
   .option('--json', 'end with one line of JSON', false)
   .action(benchWasmKernels);
+program
+  .command('listops')
+  .description('training of the latent tree encoder of ListOps, over the bare products of its textbook form')
+  .option('--rounds <count>', 'how often each variant is timed', wholeNumber(1), 3)
+  .option('--json', 'end with one line of JSON', false)
+  .action(benchListOps);
 program
   .command('moe')
   .description('a sparse Mixture-of-Experts, over the number of experts and over its peers')

@@ -3,6 +3,7 @@
 import '../register-gradients.js';
 
 export {type RandomSource, seeded, unseeded} from '../random/random-source.js';
+export {BinaryTreeLSTM, type BinaryTreeLSTMArgs, binaryTreeLSTM} from './binary-tree-lstm.js';
 export {CategoricalLatent, categoricalLatent} from './categorical-latent.js';
 export type {CategoricalLatentArgs} from './categorical-latent-args.js';
 export type {Activation} from './dense-network.js';
@@ -11,7 +12,10 @@ export type {DiscreteRouterArgs} from './discrete-router-args.js';
 export {DiscreteVAE, type DiscreteVAEArgs, discreteVAE} from './discrete-vae.js';
 export {GumbelMoE, gumbelMoE} from './gumbel-moe.js';
 export type {GumbelMoEArgs, SparseArgs} from './gumbel-moe-args.js';
+export {LatentTreeEncoder, latentTreeEncoder} from './latent-tree-encoder.js';
+export type {LatentTreeEncoderArgs} from './latent-tree-encoder-args.js';
 export type {RouterIdentifier} from './mixture-router.js';
+export {OrthogonalMatrix, type OrthogonalMatrixArgs, orthogonalMatrix} from './orthogonal.js';
 export type {RouterLayerArgs} from './router-core-args.js';
 export type {AuxiliaryLossWeights, BalanceScope} from './router-loss.js';
 export {type RouterMetrics, resetRouterMetrics, routerMetrics} from './router-metrics.js';

@@ -1,0 +1,59 @@
+// One choice of a merge in each sentence, from the scores of its neighbouring pairs.
+// SPDX-License-Identifier: Apache-2.0
+import * as tf from '@tensorflow/tfjs-core';
+import {ValueError} from '../../errors.js';
+import {noGradient} from '../../ops/no-gradient.js';
+import {toFloat} from '../../ops/to-float.js';
+import {topKMask} from '../../ops/top-k-mask.js';
+import {categorical, noChoice} from '../../random/categorical.js';
+import type {MergeDraws, MergeOptions} from './types.js';
+
+const OWNER = 'LatentTreeEncoder';
+
+/**
+ * The logits of a choice: the scores of the pairs that a sentence has, -Infinity beyond them. A sentence that is finished gets one pair of
+ * logit 0, so that every row has something to choose from; the choice is forced and has no gradient.
+ *
+ * @param scores float32 [B, pairs].
+ * @param numPairs int32 [B], how many of them each sentence has.
+ */
+export function mergeLogits(scores: tf.Tensor2D, numPairs: tf.Tensor1D): tf.Tensor2D {
+  const [batch, width] = scores.shape;
+  const column = tf.range(0, width, 1, 'int32');
+  const padding = tf.tensor2d(
+    new Float32Array(batch * width).map((_, i) => (i % width === 0 ? 0 : Number.NEGATIVE_INFINITY)),
+    [batch, width],
+  );
+  return tf.where(tf.less(column, tf.expandDims(numPairs, 1)), scores, padding) as tf.Tensor2D;
+}
+
+/**
+ * Chooses a pair of each row: the given one, a drawn one in training, or the one of the highest logit. Off the tape.
+ *
+ * @param logits float32 [B, pairs], as `mergeLogits` makes them.
+ * @param step How many merges came before.
+ * @returns One-hot float32 [B, pairs]; a row that `given` says nothing of is zeros.
+ */
+export function chooseMerges(logits: tf.Tensor2D, step: number, {draws, given}: MergeOptions): tf.Tensor2D {
+  return noGradient(() => {
+    const [batch, width] = logits.shape;
+    if (given) {
+      const position = tf.cast(tf.slice(given, [0, step], [batch, 1]), 'int32');
+      return toFloat(tf.equal(tf.range(0, width, 1, 'int32'), position));
+    }
+    if (draws) return categorical(OWNER, tf.softmax(logits), draws.random.split(step, 0));
+    return topKMask(logits, 1, row => {
+      throw new ValueError(noChoice(OWNER, row));
+    });
+  }) as tf.Tensor2D;
+}
+
+/** The choice with the gradient of the estimator. */
+export function estimateMerges(
+  logits: tf.Tensor,
+  chosen: tf.Tensor,
+  step: number,
+  {estimate, temperature, random}: MergeDraws,
+): tf.Tensor {
+  return estimate(logits, {temperature, random: random.split(step, 1), given: chosen}).sample;
+}
