@@ -21,6 +21,19 @@ export function hostRead(x: tf.Tensor): Float32Array | Int32Array | Uint8Array {
 }
 
 /**
+ * Computes a tensor, reads it and lets it go. What `tf.tidy` returns is searched for tensors, an array value by value, so that a large one
+ * must not be returned from it. Call it only where `isOnHost()`.
+ *
+ * @param fn Makes the tensor; what else it makes is disposed of.
+ */
+export function hostResult(fn: () => tf.Tensor): Float32Array {
+  const result = tf.tidy(fn);
+  const values = hostRead(result);
+  result.dispose();
+  return values as Float32Array;
+}
+
+/**
  * Reads a scalar that was written from the host and that no kernel has computed, such as a step counter or a temperature kept as a
  * weight. Such a value has never left the host, on a GPU backend neither, so that the read waits for nothing.
  *

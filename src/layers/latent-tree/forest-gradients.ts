@@ -1,7 +1,7 @@
 // The backward pass on the host: the gradient of the textbook form, with each pair's part in it computed once.
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
-import {hostRead} from '../../ops/host-read.js';
+import {hostRead, hostResult} from '../../ops/host-read.js';
 import {vectorJacobianProduct} from '../../ops/vector-jacobian-product.js';
 import {estimateMerges} from './choose-merges.js';
 import {backpropagatePair, type Forest, type PairGradient} from './forest.js';
@@ -51,18 +51,13 @@ export function forestGradients(
   for (let step = steps.length - 1; step >= 0; --step) {
     const {merges, chosen, logits, numPairs: columns} = steps[step]!;
     if (merges.length === 0) continue;
+    const shape: [number, number] = [sentences.length, columns];
     const dScores =
       draws &&
-      tf.tidy(() => {
-        const shape: [number, number] = [sentences.length, columns];
+      hostResult(() => {
         const dChosen = tf.tensor2d(choiceGradients(grown, steps[step]!, hidden, cell), shape);
         const given = tf.tensor2d(chosen, shape);
-        const dLogits = vectorJacobianProduct(
-          x => estimateMerges(x, given, step, draws),
-          tf.tensor2d(logits, shape),
-          dChosen,
-        );
-        return hostRead(dLogits) as Float32Array;
+        return vectorJacobianProduct(x => estimateMerges(x, given, step, draws), tf.tensor2d(logits, shape), dChosen);
       });
     const rows = merges.map(({node}) => node - numLeaves);
     for (const [i, {node, pair}] of merges.entries()) {

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import {ValueError} from '../../errors.js';
-import {hostRead} from '../../ops/host-read.js';
+import {hostRead, hostResult} from '../../ops/host-read.js';
 import {chooseMerges} from './choose-merges.js';
 import {addPair, createForest, type Forest, mergePair} from './forest.js';
 import type {MergeOptions, TreeWeights} from './types.js';
@@ -133,7 +133,7 @@ function splitKernel(kernel: tf.Tensor2D): tf.Tensor2D {
 
 /** rows . matrix, read to the host. */
 export function product(rows: Float32Array, numRows: number, matrix: tf.Tensor2D): Float32Array {
-  return tf.tidy(() => hostRead(tf.matMul(tf.tensor2d(rows, [numRows, matrix.shape[0]]), matrix)) as Float32Array);
+  return hostResult(() => tf.matMul(tf.tensor2d(rows, [numRows, matrix.shape[0]]), matrix));
 }
 
 /** Makes each leaf a node. */
@@ -162,5 +162,5 @@ function stepLogits(sentences: readonly Sentence[], scores: Float32Array, numPai
 }
 
 function readChoice(logits: Float32Array, shape: [number, number], step: number, options: MergeOptions): Float32Array {
-  return tf.tidy(() => hostRead(chooseMerges(tf.tensor2d(logits, shape), step, options)) as Float32Array);
+  return hostResult(() => chooseMerges(tf.tensor2d(logits, shape), step, options));
 }

@@ -19,7 +19,7 @@ export function mergeOnHost(
   return tf.tidy(() => {
     const [batch, numColumns] = leaves.shape;
     const counts = Int32Array.from(hostRead(lengths));
-    let merges = new Int32Array();
+    let merges: Int32Array = new Int32Array(0);
     const op = tf.customGrad((...inputs) => {
       const save = inputs.pop() as tf.GradSaveFunc;
       const [x, kernel, bias, query] = inputs as tf.Tensor[] as [tf.Tensor3D, tf.Tensor2D, tf.Tensor1D, tf.Tensor1D];
