@@ -12,6 +12,7 @@ import {noGradient} from '../ops/no-gradient.js';
 import {toFloat} from '../ops/to-float.js';
 import {mergeOnHost} from './latent-tree/merge-on-host.js';
 import {mergeOnTape} from './latent-tree/merge-on-tape.js';
+import {noTrees} from './latent-tree/no-trees.js';
 import type {MergeDraws, MergedLeaves} from './latent-tree/types.js';
 import {type LatentTreeEncoderArgs, type ResolvedTreeArgs, resolveTreeArgs} from './latent-tree-encoder-args.js';
 import {singleShape, singleTensor} from './layer-input.js';
@@ -167,12 +168,7 @@ export class LatentTreeEncoder extends tfl.layers.Layer {
 
   #encode(input: tf.Tensor3D, mask: tf.Tensor1D | undefined, draws: MergeDraws | undefined): MergedLeaves {
     const [batch, length] = input.shape;
-    if (batch === 0 || length === 0) {
-      return {
-        hidden: tf.zeros([batch, this.#args.units]),
-        merges: tf.zeros([batch, Math.max(0, length - 1)], 'int32'),
-      };
-    }
+    if (batch === 0 || length === 0) return noTrees(batch, length, this.#args.units);
     const lengths = noGradient(() => countTokens(mask, batch, length));
     const weights = {
       kernel: this.#kernel.read() as tf.Tensor2D,

@@ -31,14 +31,25 @@ export function mergeLogits(scores: tf.Tensor2D, numPairs: tf.Tensor1D): tf.Tens
  * Chooses a pair of each row: the given one, a drawn one in training, or the one of the highest logit. Off the tape.
  *
  * @param logits float32 [B, pairs], as `mergeLogits` makes them.
+ * @param numPairs int32 [B], how many pairs each sentence has; one that is finished chooses the first column.
  * @param step How many merges came before.
- * @returns One-hot float32 [B, pairs]; a row that `given` says nothing of is zeros.
+ * @returns One-hot float32 [B, pairs]; zeros where `given` names none of the pairs.
  */
-export function chooseMerges(logits: tf.Tensor2D, step: number, {draws, given}: MergeOptions): tf.Tensor2D {
+export function chooseMerges(
+  logits: tf.Tensor2D,
+  numPairs: tf.Tensor1D,
+  step: number,
+  {draws, given}: MergeOptions,
+): tf.Tensor2D {
   return noGradient(() => {
     const [batch, width] = logits.shape;
     if (given) {
-      const position = tf.cast(tf.slice(given, [0, step], [batch, 1]), 'int32');
+      const isOpen = tf.expandDims(tf.greater(numPairs, 0), 1);
+      const position = tf.where(
+        isOpen,
+        tf.cast(tf.slice(given, [0, step], [batch, 1]), 'int32'),
+        tf.scalar(0, 'int32') as tf.Tensor,
+      );
       return toFloat(tf.equal(tf.range(0, width, 1, 'int32'), position));
     }
     if (draws) return categorical(OWNER, tf.softmax(logits), draws.random.split(step, 0));

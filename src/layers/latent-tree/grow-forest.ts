@@ -58,7 +58,7 @@ export function growForest(
   {kernel, bias, query}: TreeWeights,
   options: MergeOptions,
 ): GrownForest {
-  const [batch, numColumns, width] = leaves.shape;
+  const [, numColumns, width] = leaves.shape;
   const units = width / 2;
   const scale = 1 / Math.sqrt(units);
   const biases = hostRead(bias) as Float32Array;
@@ -97,7 +97,7 @@ export function growForest(
   for (let step = 0; step < numColumns - 1; ++step) {
     const numPairs = numColumns - 1 - step;
     const logits = stepLogits(sentences, scores, numPairs);
-    const chosen = readChoice(logits, [batch, numPairs], step, options);
+    const chosen = readChoice(logits, sentences, step, options);
     const merges: Merge[] = [];
     for (const [sentence, {nodes, pairs}] of sentences.entries()) {
       if (pairs.length === 0) continue;
@@ -161,6 +161,18 @@ function stepLogits(sentences: readonly Sentence[], scores: Float32Array, numPai
   return logits;
 }
 
-function readChoice(logits: Float32Array, shape: [number, number], step: number, options: MergeOptions): Float32Array {
-  return hostResult(() => chooseMerges(tf.tensor2d(logits, shape), step, options));
+function readChoice(
+  logits: Float32Array,
+  sentences: readonly Sentence[],
+  step: number,
+  options: MergeOptions,
+): Float32Array {
+  const batch = sentences.length;
+  return hostResult(() => {
+    const pairsLeft = tf.tensor1d(
+      sentences.map(({pairs}) => pairs.length),
+      'int32',
+    );
+    return chooseMerges(tf.tensor2d(logits, [batch, logits.length / batch]), pairsLeft, step, options);
+  });
 }

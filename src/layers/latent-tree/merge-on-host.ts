@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {hostRead} from '../../ops/host-read.js';
 import {forestGradients} from './forest-gradients.js';
 import {type GrownForest, growForest} from './grow-forest.js';
+import {noTrees} from './no-trees.js';
 import type {MergedLeaves, MergeOptions, TreeWeights} from './types.js';
 
 /**
@@ -17,14 +18,15 @@ export function mergeOnHost(
   options: MergeOptions = {},
 ): MergedLeaves {
   return tf.tidy(() => {
-    const [batch, numColumns] = leaves.shape;
+    const [batch, numColumns, width] = leaves.shape;
+    const units = width / 2;
+    if (batch === 0) return noTrees(batch, numColumns, units);
     const counts = Int32Array.from(hostRead(lengths));
     let merges: Int32Array = new Int32Array(0);
     const op = tf.customGrad((...inputs) => {
       const save = inputs.pop() as tf.GradSaveFunc;
       const [x, kernel, bias, query] = inputs as tf.Tensor[] as [tf.Tensor3D, tf.Tensor2D, tf.Tensor1D, tf.Tensor1D];
       const grown = growForest(x, counts, {kernel, bias, query}, options);
-      const units = query.shape[0];
       merges = listMerges(grown, batch, numColumns - 1);
       save([kernel, query]);
       return {

@@ -6,6 +6,7 @@ import {noGradient} from '../../ops/no-gradient.js';
 import {toFloat} from '../../ops/to-float.js';
 import {composePair} from '../../ops/tree-lstm.js';
 import {chooseMerges, estimateMerges, mergeLogits} from './choose-merges.js';
+import {noTrees} from './no-trees.js';
 import type {MergedLeaves, MergeOptions, TreeWeights} from './types.js';
 
 /**
@@ -21,6 +22,7 @@ export function mergeOnTape(
   return tf.tidy(() => {
     const [batch, numLeaves, width] = leaves.shape;
     const units = width / 2;
+    if (batch === 0) return noTrees(batch, numLeaves, units);
     const merges: tf.Tensor1D[] = [];
     let states = leaves;
     for (let step = 0; step < numLeaves - 1; ++step) {
@@ -28,13 +30,11 @@ export function mergeOnTape(
       const left = tf.slice(states, [0, 0, 0], [batch, numPairs, width]);
       const right = tf.slice(states, [0, 1, 0], [batch, numPairs, width]);
       const composed = composePair(left, right, weights.kernel, weights.bias); // [B, pairs, 2 U]
-      const logits = mergeLogits(
-        scorePairs(composed as tf.Tensor3D, weights.query),
-        tf.sub(lengths, 1 + step) as tf.Tensor1D,
-      );
-      const chosen = chooseMerges(logits, step, options);
+      const pairsLeft = noGradient(() => tf.sub(lengths, 1 + step)) as tf.Tensor1D; // 0 and below: finished
+      const logits = mergeLogits(scorePairs(composed as tf.Tensor3D, weights.query), pairsLeft);
+      const chosen = chooseMerges(logits, pairsLeft, step, options);
       const sample = options.draws ? estimateMerges(logits, chosen, step, options.draws) : chosen;
-      const isOpen = noGradient(() => tf.greater(lengths, 1 + step)); // [B]: the sentence has two states or more
+      const isOpen = noGradient(() => tf.greater(pairsLeft, 0)); // [B]
       merges.push(tf.where(isOpen, tf.cast(tf.argMax(chosen, 1), 'int32'), tf.scalar(-1, 'int32')) as tf.Tensor1D);
       // The state at k stays where the chosen pair is at its right, moves down by one where it is at its left; a finished sentence's stays.
       const share = tf.mul(sample, toFloat(tf.expandDims(isOpen, 1))); // [B, pairs]

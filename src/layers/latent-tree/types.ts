@@ -33,12 +33,12 @@ export interface MergeOptions {
 }
 
 /** A sentence's tree and what its root says. */
-export interface MergedLeaves {
+export type MergedLeaves = {
   /** float32 [B, U], differentiable in leaves and weights; zeros for a sentence of no leaves. */
   hidden: tf.Tensor2D;
   /** int32 [B, T - 1]: the i-th merge joins the i-th row's entry and its right neighbour, counted in what is left; -1 beyond the last. */
   merges: tf.Tensor2D;
-}
+};
 
 /**
  * Merges the leaves of each sentence, two neighbours at a time, until one is left.
