@@ -15,6 +15,10 @@ export function hostReads(original: HostReads): HostReads {
       if (!isOnHost) throw new Error('a tensor was read back from the device');
       return original.hostRead(x);
     },
+    hostResult: (fn: () => tf.Tensor) => {
+      if (!isOnHost) throw new Error('a result was read back from the device');
+      return original.hostResult(fn);
+    },
   };
 }
 
