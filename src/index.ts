@@ -52,7 +52,7 @@ export type {
 } from './estimators/score/types.js';
 export {straightThrough} from './estimators/straight-through.js';
 export type {DiscreteSample, Estimator, EstimatorOptions} from './estimators/types.js';
-export type {BinaryTreeLSTMArgs} from './layers/binary-tree-lstm.js';
+export type {BinaryTreeLSTMArgs, BinaryTreeLSTMVariables} from './layers/binary-tree-lstm.js';
 export {BinaryTreeLSTM, binaryTreeLSTM} from './layers/binary-tree-lstm.js';
 export {CategoricalLatent, categoricalLatent} from './layers/categorical-latent.js';
 export type {CategoricalLatentArgs} from './layers/categorical-latent-args.js';

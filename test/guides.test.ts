@@ -42,3 +42,14 @@ test('the reward of the guide is learned from its value alone', async () => {
   const reward = tf.mean(tf.sum(tf.mul(tf.softmax(logits), tf.range(0, 10)), 1));
   expect(reward.dataSync()[0]).toBeGreaterThan(7);
 });
+
+test('the latent tree of the guide learns its answers and gives its trees', async () => {
+  const {history, merges, sentences} = await run<{
+    history: Record<string, number[]>;
+    merges: tf.Tensor2D;
+    sentences: number[][];
+  }>('latent-trees', 0, '{history, merges, sentences}');
+  expect(history.acc!.at(-1)).toBeGreaterThan(0.9); // by chance: 1/4
+  const lengths = sentences.map(words => words.filter(word => word > 0).length);
+  expect(merges.arraySync().map(row => 1 + row.filter(position => position >= 0).length)).toEqual(lengths);
+});

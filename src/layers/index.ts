@@ -3,7 +3,12 @@
 import '../register-gradients.js';
 
 export {type RandomSource, seeded, unseeded} from '../random/random-source.js';
-export {BinaryTreeLSTM, type BinaryTreeLSTMArgs, binaryTreeLSTM} from './binary-tree-lstm.js';
+export {
+  BinaryTreeLSTM,
+  type BinaryTreeLSTMArgs,
+  type BinaryTreeLSTMVariables,
+  binaryTreeLSTM,
+} from './binary-tree-lstm.js';
 export {CategoricalLatent, categoricalLatent} from './categorical-latent.js';
 export type {CategoricalLatentArgs} from './categorical-latent-args.js';
 export type {Activation} from './dense-network.js';

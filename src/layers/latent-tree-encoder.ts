@@ -179,7 +179,7 @@ export class LatentTreeEncoder extends tfl.layers.Layer {
     return this.#sampler.named(() => merge(this.#leaves(input), lengths, weights, draws ? {draws} : {}));
   }
 
-  /** [batch, length, 2 units]: hidden and cell of each leaf. Padding comes last, so that the LSTM has not met it where it matters. */
+  /** Hidden vector and cell of each leaf, [batch, length, 2 units]. Padding comes last, so that the LSTM has not met it where it matters. */
   #leaves(input: tf.Tensor3D): tf.Tensor3D {
     const [batch, length, features] = input.shape;
     const {units} = this.#args;
