@@ -41,6 +41,7 @@ export class OrthogonalMatrix extends Base {
     this.#seed = seed;
   }
 
+  /** Draws a matrix of the shape [rows, cols]; a ValueError for any other shape. */
   override apply(shape: tfl.Shape): tf.Tensor {
     const [rows, cols] = shape;
     if (shape.length !== 2 || rows == null || cols == null) {
@@ -59,6 +60,7 @@ export class OrthogonalMatrix extends Base {
     return tf.tensor2d(values, [rows, cols]);
   }
 
+  /** The arguments, as tfjs saves them. */
   override getConfig(): tf.serialization.ConfigDict {
     return {gain: this.#gain, seed: this.#seed};
   }
