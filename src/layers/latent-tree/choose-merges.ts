@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import {ValueError} from '../../errors.js';
+import {hostRead, isOnHost} from '../../ops/host-read.js';
 import {noGradient} from '../../ops/no-gradient.js';
 import {toFloat} from '../../ops/to-float.js';
 import {topKMask} from '../../ops/top-k-mask.js';
@@ -33,7 +34,8 @@ export function mergeLogits(scores: tf.Tensor2D, numPairs: tf.Tensor1D): tf.Tens
  * @param logits float32 [B, pairs], as `mergeLogits` makes them.
  * @param numPairs int32 [B], how many pairs each sentence has; one that is finished chooses the first column.
  * @param step How many merges came before.
- * @returns One-hot float32 [B, pairs]; zeros where `given` names none of the pairs.
+ * @returns One-hot float32 [B, pairs].
+ * @throws ValueError if `given` names none of a sentence's pairs; where tensors are on a device that row is zeros.
  */
 export function chooseMerges(
   logits: tf.Tensor2D,
@@ -45,11 +47,9 @@ export function chooseMerges(
     const [batch, width] = logits.shape;
     if (given) {
       const isOpen = tf.expandDims(tf.greater(numPairs, 0), 1);
-      const position = tf.where(
-        isOpen,
-        tf.cast(tf.slice(given, [0, step], [batch, 1]), 'int32'),
-        tf.scalar(0, 'int32') as tf.Tensor,
-      );
+      const named = tf.cast(tf.slice(given, [0, step], [batch, 1]), 'int32');
+      const position = tf.where(isOpen, named, tf.scalar(0, 'int32') as tf.Tensor);
+      if (isOnHost()) refuseOthers(hostRead(position), hostRead(numPairs), step);
       return toFloat(tf.equal(tf.range(0, width, 1, 'int32'), position));
     }
     if (draws) return categorical(OWNER, tf.softmax(logits), draws.random.split(step, 0));
@@ -57,6 +57,18 @@ export function chooseMerges(
       throw new ValueError(noChoice(OWNER, row));
     });
   }) as tf.Tensor2D;
+}
+
+function refuseOthers(positions: ArrayLike<number>, numPairs: ArrayLike<number>, step: number): void {
+  for (let sentence = 0; sentence < positions.length; ++sentence) {
+    const position = positions[sentence]!;
+    const count = numPairs[sentence]!;
+    if (count > 0 && !(position >= 0 && position < count)) {
+      throw new ValueError(
+        `${OWNER}: given must name one of the ${count} pairs of sentence ${sentence} at merge ${step}, but got ${position}.`,
+      );
+    }
+  }
 }
 
 /** The choice with the gradient of the estimator. */

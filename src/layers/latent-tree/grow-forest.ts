@@ -1,7 +1,6 @@
 // The forward pass on the host: a merge composes its result with the two neighbours anew, all other pairs stay as they are.
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
-import {ValueError} from '../../errors.js';
 import {hostRead, hostResult} from '../../ops/host-read.js';
 import {chooseMerges} from './choose-merges.js';
 import {addPair, createForest, type Forest, mergePair} from './forest.js';
@@ -102,12 +101,7 @@ export function growForest(
     for (const [sentence, {nodes, pairs}] of sentences.entries()) {
       if (pairs.length === 0) continue;
       const position = chosen.indexOf(1, sentence * numPairs) - sentence * numPairs;
-      const pair = pairs[position];
-      if (pair === undefined) {
-        throw new ValueError(
-          `LatentTreeEncoder: given must name one of the ${pairs.length} pairs that sentence ${sentence} has at merge ${step}.`,
-        );
-      }
+      const pair = pairs[position]!;
       const node = mergePair(forest, pair);
       merges.push({sentence, position, node, pair, leftPair: pairs[position - 1], rightPair: pairs[position + 1]});
       nodes.splice(position, 2, node);
