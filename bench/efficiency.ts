@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {useBackend} from 'tfjs-moe/node';
 import {registerWasmTrainingKernels, unregisterWasmTrainingKernels} from 'tfjs-moe/wasm';
 import {quadraticSteps, type Steps, vaeSteps} from './efficiency-steps.js';
-import {interleaved, median, medianRatio} from './interleaved.js';
+import {interleaved, median, medianRatio, processTime} from './interleaved.js';
 import {type PeakBytes, peakBytes} from './peak-bytes.js';
 
 /** K of Gumbel-Rao. */
@@ -119,12 +119,6 @@ function watch(run: () => void): PeakBytes & {milliseconds: number} {
   };
   const first = once();
   return first.milliseconds < 1000 ? once() : first;
-}
-
-/** Milliseconds that the process has been on a core. */
-function processTime(): number {
-  const {user, system} = process.cpuUsage();
-  return (user + system) / 1000;
 }
 
 function print(title: string, rows: Row[]): void {

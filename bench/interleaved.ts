@@ -12,6 +12,12 @@ export function medianRatio(over: readonly number[], under: readonly number[]): 
   return median(over.map((time, round) => time / under[round]!));
 }
 
+/** Milliseconds that the process has been on a core: a clock that other programs do not lengthen. */
+export function processTime(): number {
+  const {user, system} = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 /**
  * Times each variant once a round, in turn.
  *

@@ -6,7 +6,7 @@ import {seeded} from 'tfjs-moe/estimators';
 import {latentTreeEncoder} from 'tfjs-moe/layers';
 import {useBackend} from 'tfjs-moe/node';
 import {radam} from 'tfjs-moe/training';
-import {interleaved, median, medianRatio} from './interleaved.js';
+import {interleaved, median, medianRatio, processTime} from './interleaved.js';
 import {type Product, products, productsFlops} from './tree-products.js';
 
 /** The setting of the ReinMax paper. */
@@ -23,14 +23,20 @@ export async function benchListOps({rounds, json}: {rounds: number; json: boolea
   await useBackend('wasm');
   console.log(
     `A step of training (RAdam) on ${BATCH} sentences of one length, ${UNITS} units; the products alone that the textbook form needs for it,\n` +
-      'which composes every pair of neighbours anew at every step; and those alone that our form makes. Medians of rounds in turn.\n',
+      'which composes every pair of neighbours anew at every step; and those alone that our form makes. Medians of rounds in turn, in time of the process on a core.\n',
   );
   const figures: Record<string, number> = {};
   for (const length of LENGTHS) {
     const step = trainingStep(length);
     const textbook = products('textbook', length, BATCH, UNITS);
     const own = products('once', length, BATCH, UNITS);
-    const times = interleaved({step, textbook: multiply(textbook), own: multiply(own)}, rounds, 1);
+    const times = interleaved(
+      {step, textbook: multiply(textbook), own: multiply(own)},
+      rounds,
+      1,
+      undefined,
+      processTime,
+    );
     const perSecond = (1000 * BATCH) / median(times.step);
     const overTextbook = medianRatio(times.step, times.textbook);
     console.log(
