@@ -82,12 +82,7 @@ export function forestGradients(
         const dScore = dScores[merge.sentence * columns + position]!;
         if (dScore === 0) continue;
         scoreSums[waiting]! += dScore;
-        const leftAt = forest.left[waiting]! * units;
-        const rightAt = forest.right[waiting]! * units;
-        addScaled(hidden, leftAt, scores.children, 2 * waiting * units, units, dScore);
-        addScaled(hidden, rightAt, scores.children, (2 * waiting + 1) * units, units, dScore);
-        addScaled(cell, leftAt, scores.leftCell, waiting * units, units, dScore);
-        addScaled(cell, rightAt, scores.rightCell, waiting * units, units, dScore);
+        addScore(forest, scores, waiting, dScore, hidden, cell);
       }
     }
   }
@@ -115,6 +110,26 @@ function scoreGradients(forest: Forest, query: tf.Tensor1D, toChildren: tf.Tenso
   return {...gradients, children};
 }
 
+/** Adds what the gradient of a pair's score gives to its children. */
+function addScore(
+  {units, left, right}: Forest,
+  {children, leftCell, rightCell}: ScoreGradients,
+  pair: number,
+  dScore: number,
+  hidden: Float32Array,
+  cell: Float32Array,
+): void {
+  const leftAt = left[pair]! * units;
+  const rightAt = right[pair]! * units;
+  const row = pair * units;
+  for (let j = 0; j < units; ++j) {
+    hidden[leftAt + j]! += dScore * children[2 * row + j]!;
+    hidden[rightAt + j]! += dScore * children[2 * row + units + j]!;
+    cell[leftAt + j]! += dScore * leftCell[row + j]!;
+    cell[rightAt + j]! += dScore * rightCell[row + j]!;
+  }
+}
+
 /**
  * The gradient with respect to the one-hot choice s of a step, as the textbook form mixes the states: new_k = (1 - s_0 - ... - s_k) old_k +
  * (s_0 + ... + s_(k-1)) old_(k+1) + s_k composed_k. So s_t takes composed_t from new_t, minus old_k from every new_k with k >= t, and
@@ -128,9 +143,6 @@ function choiceGradients(
 ): Float32Array {
   const {units, left, right, hidden, cell, pairHidden, pairCell} = forest;
   const gradients = new Float32Array(sentences.length * numPairs);
-  const withNode = (newNode: number, oldNode: number) =>
-    dot(dHidden, newNode * units, hidden, oldNode * units, units) +
-    dot(dCell, newNode * units, cell, oldNode * units, units);
   for (const {sentence, position, pair, leftPair, rightPair} of merges) {
     const {nodes, pairs} = sentences[sentence]!;
     /** The states before the merge. */
@@ -148,13 +160,23 @@ function choiceGradients(
     };
     let below = 0; // sum over k > t of new_k . (old_(k+1) - old_k)
     for (let t = nodes.length - 1; t >= 0; --t) {
-      const node = nodes[t]!;
-      const stays = withNode(node, old(t));
-      const at = waiting(t) * units;
-      const composed =
-        dot(dHidden, node * units, pairHidden, at, units) + dot(dCell, node * units, pairCell, at, units);
+      const newAt = nodes[t]! * units;
+      const stayAt = old(t) * units;
+      const moveAt = old(t + 1) * units;
+      const pairAt = waiting(t) * units;
+      // Three products in one pass, whose sums do not wait for each other.
+      let stays = 0;
+      let moves = 0;
+      let composed = 0;
+      for (let j = 0; j < units; ++j) {
+        const h = dHidden[newAt + j]!;
+        const c = dCell[newAt + j]!;
+        stays += h * hidden[stayAt + j]! + c * cell[stayAt + j]!;
+        moves += h * hidden[moveAt + j]! + c * cell[moveAt + j]!;
+        composed += h * pairHidden[pairAt + j]! + c * pairCell[pairAt + j]!;
+      }
       gradients[sentence * numPairs + t] = composed - stays + below;
-      below += withNode(node, old(t + 1)) - stays;
+      below += moves - stays;
     }
   }
   return gradients;
@@ -224,10 +246,4 @@ function addScaled(
   factor: number,
 ): void {
   for (let j = 0; j < count; ++j) to[at + j]! += factor * from[fromAt + j]!;
-}
-
-function dot(a: Float32Array, aAt: number, b: Float32Array, bAt: number, count: number): number {
-  let sum = 0;
-  for (let j = 0; j < count; ++j) sum += a[aAt + j]! * b[bAt + j]!;
-  return sum;
 }
