@@ -29,6 +29,11 @@ const PROGRAMS: readonly Program[] = [
     load: () => import('../../examples/gumbel-rao-vae/index.js'),
   },
   {
+    name: 'listops',
+    summary: 'nested lists of digits, answered along trees that are learned without being shown',
+    load: () => import('../../examples/listops/index.js'),
+  },
+  {
     name: 'mnist-moe',
     summary: 'handwritten digits with a Mixture-of-Experts',
     load: () => import('../../examples/mnist-moe/index.js'),
