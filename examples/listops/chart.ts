@@ -18,7 +18,7 @@ const SIZE = {width: 380, height: 260};
 const FRAME = {
   $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
   background: 'white',
-  config: {axis: {labelFontSize: 11, titleFontSize: 12}, legend: {labelFontSize: 12}},
+  config: {axis: {labelFontSize: 11, titleFontSize: 12}, legend: {labelFontSize: 12, labelLimit: 0}},
 } as const;
 /** So many validations or more are a line without points. */
 const MANY = 40;
@@ -76,7 +76,7 @@ export function comparisonChart(runs: readonly ChartedRun[]): TopLevelSpec {
           type: 'nominal',
           title: null,
           sort: labels,
-          legend: {orient: 'right', labelLimit: 0},
+          legend: {orient: 'right'},
         },
       },
     },

@@ -42,7 +42,7 @@ export function presetFor(
     return {estimator: chosen, temperature, maxLength: maxLength ?? null, ...training};
   }
   const length = maxLength ?? SHORTEST;
-  const training = {optimizer: 'sgd', learningRate: 0.1, batchSize: length, epochs: 20} as const;
+  const training = {optimizer: 'sgd', learningRate: 0.5, batchSize: length, epochs: 20} as const;
   return {estimator: chosen, temperature, maxLength: length, ...training};
 }
 
