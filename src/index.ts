@@ -63,6 +63,7 @@ export type {DiscreteVAEArgs} from './layers/discrete-vae.js';
 export {DiscreteVAE, discreteVAE} from './layers/discrete-vae.js';
 export {GumbelMoE, gumbelMoE} from './layers/gumbel-moe.js';
 export type {GumbelMoEArgs, SparseArgs} from './layers/gumbel-moe-args.js';
+export type {MergedLeaves} from './layers/latent-tree/types.js';
 export {LatentTreeEncoder, latentTreeEncoder} from './layers/latent-tree-encoder.js';
 export type {LatentTreeEncoderArgs} from './layers/latent-tree-encoder-args.js';
 export type {RouterIdentifier} from './layers/mixture-router.js';

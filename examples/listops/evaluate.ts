@@ -3,7 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {makeBatch, planEvaluation} from './batches.js';
 import {CLASSES} from './grammar.js';
-import {type ListOpsModel, parseTokens} from './model.js';
+import {answerAndParse, type ListOpsModel} from './model.js';
 import {type LabelledSequences, lengthAt} from './sequences.js';
 
 /** What a network made of a set of sequences, in their order. */
@@ -25,39 +25,46 @@ const BATCH = 256;
 
 /** Runs the network in inference. */
 export async function answer({model}: ListOpsModel, inputs: LabelledSequences): Promise<Answers> {
+  const {trees: _, ...answers} = await run(inputs, tokens => ({logits: model.apply(tokens) as tf.Tensor2D}));
+  return answers;
+}
+
+/** Runs the network in inference, and keeps the tree that it builds over each sequence, as merges of trees.ts. */
+export function answerWithTrees(
+  network: ListOpsModel,
+  inputs: LabelledSequences,
+): Promise<Answers & {trees: Int32Array[]}> {
+  return run(inputs, tokens => answerAndParse(network, tokens));
+}
+
+async function run(
+  inputs: LabelledSequences,
+  apply: (tokens: tf.Tensor2D) => {logits: tf.Tensor2D; merges?: tf.Tensor2D},
+): Promise<Answers & {trees: Int32Array[]}> {
   const digits = new Uint8Array(inputs.count);
   const isRight = new Uint8Array(inputs.count);
+  const trees: Int32Array[] = [];
   let [loss, correct] = [0, 0];
   for (const indices of planEvaluation(inputs, batchSizeFor(inputs))) {
-    const {tokens, shape, labels} = makeBatch(inputs, indices);
-    const logProbs = tf.tidy(() => tf.logSoftmax(model.apply(tf.tensor2d(tokens, shape, 'int32')) as tf.Tensor2D));
+    const {tokens, shape, labels, lengths} = makeBatch(inputs, indices);
+    const {logProbs, merges} = tf.tidy(() => {
+      const {logits, ...rest} = apply(tf.tensor2d(tokens, shape, 'int32'));
+      return {logProbs: tf.logSoftmax(logits), ...rest};
+    });
     const scores = (await logProbs.data()) as Float32Array;
-    logProbs.dispose();
+    const positions = (await merges?.data()) as Int32Array | undefined;
+    tf.dispose([logProbs, ...(merges ? [merges] : [])]);
     indices.forEach((index, i) => {
       const row = scores.subarray(i * CLASSES, (i + 1) * CLASSES);
       digits[index] = row.indexOf(row.reduce((a, b) => Math.max(a, b)));
       isRight[index] = Number(digits[index] === labels[i]);
       correct += isRight[index]!;
       loss -= row[labels[i]!]!;
-    });
-  }
-  return {digits, isRight, accuracy: correct / inputs.count, loss: loss / inputs.count};
-}
-
-/** The tree that the network builds in inference over each sequence, as merges of trees.ts. */
-export async function parseAll(network: ListOpsModel, inputs: LabelledSequences): Promise<Int32Array[]> {
-  const trees: Int32Array[] = new Array(inputs.count);
-  for (const indices of planEvaluation(inputs, batchSizeFor(inputs))) {
-    const {tokens, shape, lengths} = makeBatch(inputs, indices);
-    const merges = tf.tidy(() => parseTokens(network, tf.tensor2d(tokens, shape, 'int32')));
-    const values = (await merges.data()) as Int32Array;
-    merges.dispose();
-    indices.forEach((index, i) => {
       const begin = i * (shape[1] - 1);
-      trees[index] = values.slice(begin, begin + lengths[i]! - 1);
+      if (positions) trees[index] = positions.slice(begin, begin + lengths[i]! - 1);
     });
   }
-  return trees;
+  return {digits, isRight, accuracy: correct / inputs.count, loss: loss / inputs.count, trees};
 }
 
 function batchSizeFor(inputs: LabelledSequences): number {

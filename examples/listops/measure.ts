@@ -1,7 +1,7 @@
 // How good a network is on held-out expressions: its answers, by length too, and its trees beside those that are right.
 // SPDX-License-Identifier: Apache-2.0
 import {formatTable} from '../shared/table.js';
-import {type Answers, answer, parseAll} from './evaluate.js';
+import {type Answers, answer, answerWithTrees} from './evaluate.js';
 import {goldMerges} from './gold-tree.js';
 import type {ExpressionSet} from './inputs.js';
 import type {ListOpsModel} from './model.js';
@@ -54,8 +54,8 @@ export async function measure(
   {expressions, inputs}: ExpressionSet,
   {tokens}: Pick<Settings, 'tokens'>,
 ): Promise<Measured> {
-  const answers = await answer(network, inputs);
-  const trees = tokens === 'token' ? await parseAll(network, inputs) : [];
+  const {trees, ...answers} =
+    tokens === 'token' ? await answerWithTrees(network, inputs) : {...(await answer(network, inputs)), trees: []};
   const {accuracy, loss} = answers;
   const {count} = expressions;
   const measurement = {

@@ -73,11 +73,23 @@ export function setDropoutNoise({dropouts}: ListOpsModel, random: RandomSource):
   for (const [i, dropout] of dropouts.entries()) dropout.random = random.split(i);
 }
 
-/** The tree that the network builds in inference over each row: int32 [batch, time - 1], -1 beyond the last merge. The caller's. */
-export function parseTokens({embedding, encoder}: ListOpsModel, tokens: tf.Tensor2D): tf.Tensor2D {
+/**
+ * What the network answers in inference, and the tree that it builds over each row.
+ *
+ * @returns Two tensors, owned by the caller: logits [batch, 10], and merges, int32 [batch, time - 1], -1 beyond the last merge.
+ */
+export function answerAndParse(
+  {model, embedding, encoder}: ListOpsModel,
+  tokens: tf.Tensor2D,
+): {logits: tf.Tensor2D; merges: tf.Tensor2D} {
   return tf.tidy(() => {
     const mask = embedding.computeMask(tokens) as tf.Tensor2D;
-    return encoder.parse(embedding.apply(tokens) as tf.Tensor3D, mask);
+    const {hidden, merges} = encoder.parse(embedding.apply(tokens) as tf.Tensor3D, mask);
+    const classifier = model.layers.slice(model.layers.indexOf(encoder) + 1);
+    return {
+      logits: classifier.reduce((x: tf.Tensor, layer) => layer.apply(x) as tf.Tensor, hidden) as tf.Tensor2D,
+      merges,
+    };
   });
 }
 

@@ -51,7 +51,7 @@ export async function report(output: string, run: Run, data: ListOpsData): Promi
   }
   const best = await withWeights(model, bestWeights, async () => {
     await model.save(fileSystem(join(output, BEST_MODEL)));
-    return measure(network, data.test, settings);
+    return state.best!.step === state.step ? last : measure(network, data.test, settings); // the same weights
   });
   await saveJsonLines(join(output, RUN_FILES.history), state.history);
   const title = `${PROGRAM}: ${describeData(settings)}, ${describeMethod(settings)}`;

@@ -17,6 +17,7 @@ export type {DiscreteRouterArgs} from './discrete-router-args.js';
 export {DiscreteVAE, type DiscreteVAEArgs, discreteVAE} from './discrete-vae.js';
 export {GumbelMoE, gumbelMoE} from './gumbel-moe.js';
 export type {GumbelMoEArgs, SparseArgs} from './gumbel-moe-args.js';
+export type {MergedLeaves} from './latent-tree/types.js';
 export {LatentTreeEncoder, latentTreeEncoder} from './latent-tree-encoder.js';
 export type {LatentTreeEncoderArgs} from './latent-tree-encoder-args.js';
 export type {RouterIdentifier} from './mixture-router.js';

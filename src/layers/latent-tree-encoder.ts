@@ -122,19 +122,19 @@ export class LatentTreeEncoder extends tfl.layers.Layer {
   }
 
   /**
-   * The trees that inference chooses.
+   * What inference makes of sentences, with the trees that it chooses.
    *
    * @param inputs What the layer is called with, [batch, length, features].
    * @param mask [batch, length], as in `call`. Default: no padding.
-   * @returns int32 [batch, length - 1], owned by the caller: the i-th merge of a sentence joins the entry at this position and its right
-   *   neighbour, counted from 0 in what is left of the sentence; -1 beyond the last merge.
+   * @returns Two tensors, owned by the caller. `hidden`: float32 [batch, units], the output of `call`. `merges`: int32 [batch, length - 1], the
+   *   i-th merge of a sentence joins the entry at this position and its right neighbour, counted from 0 in what is left of the sentence; -1
+   *   beyond the last merge.
    */
-  parse(inputs: tf.Tensor3D, mask?: tf.Tensor2D): tf.Tensor2D {
+  parse(inputs: tf.Tensor3D, mask?: tf.Tensor2D): MergedLeaves {
     this.#sampler.assertBuilt('parse');
     return tf.tidy(() => {
       this.#checkInput(inputs);
-      const {merges} = this.#encode(inputs, tokenMask(mask && {mask}, inputs.shape), undefined);
-      return merges;
+      return this.#encode(inputs, tokenMask(mask && {mask}, inputs.shape), undefined);
     });
   }
 

@@ -104,7 +104,8 @@ eachBackend('LatentTreeEncoder', () => {
     expectClose(tf.slice(output, 0, 1), list(model.predict(short) as tf.Tensor), ROUNDING);
     expect(list(tf.slice(output, 2, 1))).toEqual([0, 0, 0, 0]);
     const embedded = run(model.layers[0]!, long) as tf.Tensor3D;
-    const merges = layer.parse(embedded, tf.notEqual(long, 0) as tf.Tensor2D);
+    const {hidden, merges} = layer.parse(embedded, tf.notEqual(long, 0) as tf.Tensor2D);
+    expect(list(hidden)).toEqual(list(output));
     expect([merges.dtype, merges.shape]).toEqual(['int32', [3, 4]]);
     const [first, second, third] = merges.arraySync();
     expect(first!.slice(2)).toEqual([-1, -1]);
@@ -206,7 +207,7 @@ eachBackend('LatentTreeEncoder', () => {
     run(layer, sentences(2, 3));
     expect(run(layer, tf.zeros([0, 3, FEATURES])).shape).toEqual([0, UNITS]);
     expect(list(run(layer, tf.zeros([2, 0, FEATURES])))).toEqual(new Array(2 * UNITS).fill(0));
-    expect(layer.parse(tf.zeros([2, 0, FEATURES])).shape).toEqual([2, 0]);
+    expect(layer.parse(tf.zeros([2, 0, FEATURES])).merges.shape).toEqual([2, 0]);
   });
 });
 
