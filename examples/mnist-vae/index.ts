@@ -138,10 +138,12 @@ async function trainStudy(options: Options, command: Command): Promise<void> {
 
 async function trainAndReport(options: Options, command: Command): Promise<void> {
   const {output} = options;
+  let made: Run | undefined;
   await runTraining<RunState>(options, {
     name: PROGRAM,
     async prepare(checkpoint) {
       const {run, data} = await prepare(options, command, checkpoint);
+      made = run;
       return {
         get step() {
           return run.state.step;
@@ -154,6 +156,9 @@ async function trainAndReport(options: Options, command: Command): Promise<void>
       };
     },
   });
+  // A study goes on in this process with the next run.
+  made?.vae.model.dispose();
+  made?.optimizer.dispose();
 }
 
 /** Loads the digits, starts the backend and builds the network, or takes all of them up from a checkpoint. */
