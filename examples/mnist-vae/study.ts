@@ -116,7 +116,7 @@ export function studyChart(points: readonly StudyPoint[]): TopLevelSpec {
           type: 'nominal',
           title: null,
           sort: METHODS.map(name => ESTIMATORS[name].title),
-          legend: {orient: 'top'},
+          legend: {orient: 'right'},
         },
       },
     },
