@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {checkPositive, show, ValueError} from '../errors.js';
+import {normalNumbers} from '../random/normal.js';
 import {type RandomSource, seeded, unseeded} from '../random/random-source.js';
 import {resolveInitializer} from './initializers.js';
 import type {Initializer, InitializerIdentifier} from './tfjs-types.js';
@@ -96,7 +97,7 @@ export function resolveMatrixInitializer(
 function orthonormalRows(count: number, length: number, random: RandomSource): Float64Array[] {
   const rows: Float64Array[] = [];
   for (let i = 0; i < count; ++i) {
-    const row = normals(length, random);
+    const row = normalNumbers(length, random);
     // Again where much of it was taken away, and with it many digits of what is left. Twice is enough (Parlett, The Symmetric Eigenvalue
     // Problem, 1998, section 6.9).
     const before = norm(row);
@@ -132,15 +133,4 @@ function dot(a: Float64Array, b: Float64Array): number {
   }
   for (; j < length; ++j) s0 += a[j]! * b[j]!;
   return s0 + s1 + (s2 + s3);
-}
-
-/** Standard normal numbers in float64, by Box and Muller's method. */
-function normals(count: number, random: RandomSource): Float64Array {
-  const uniforms = random.uniform(count + (count % 2));
-  return Float64Array.from({length: count}, (_, i) => {
-    const first = i - (i % 2);
-    const radius = Math.sqrt(-2 * Math.log(uniforms[first]!));
-    const angle = 2 * Math.PI * uniforms[first + 1]!;
-    return radius * (i === first ? Math.cos(angle) : Math.sin(angle));
-  });
 }
