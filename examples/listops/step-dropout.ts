@@ -4,9 +4,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {type RandomSource, unseeded} from 'tfjs-moe/estimators';
+import type {LayerArgs} from 'tfjs-moe/layers';
 import {ValueError} from 'tfjs-moe/node';
-
-type LayerArgs = NonNullable<ConstructorParameters<typeof tfl.layers.Layer>[0]>;
 
 /** Arguments of `StepDropout`. */
 export interface StepDropoutArgs extends LayerArgs {

@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-
-type LayerArgs = NonNullable<ConstructorParameters<typeof tfl.layers.Layer>[0]>;
+import type {LayerArgs} from 'tfjs-moe/layers';
 
 /** Arguments of `TokenEmbedding`. */
 export interface TokenEmbeddingArgs extends LayerArgs {

@@ -6,10 +6,10 @@ import {show, ValueError} from '../errors.js';
 import type {EstimatorEntry} from '../estimators/registry.js';
 import {ESTIMATORS, getEstimator, resolveEstimatorName} from '../estimators/registry.js';
 import type {Estimator} from '../estimators/types.js';
-import {hostRead, isOnHost} from '../ops/host-read.js';
+import {isOnHost} from '../ops/host-read.js';
 import {lstmSequence} from '../ops/lstm-sequence.js';
 import {noGradient} from '../ops/no-gradient.js';
-import {toFloat} from '../ops/to-float.js';
+import {countTokens} from './latent-tree/count-tokens.js';
 import {mergeOnHost} from './latent-tree/merge-on-host.js';
 import {mergeOnTape} from './latent-tree/merge-on-tape.js';
 import {noTrees} from './latent-tree/no-trees.js';
@@ -216,24 +216,6 @@ export class LatentTreeEncoder extends tfl.layers.Layer {
   }
 }
 tf.serialization.registerClass(LatentTreeEncoder);
-
-/** int32 [batch]: how many tokens stand before the padding. */
-function countTokens(mask: tf.Tensor1D | undefined, batch: number, length: number): tf.Tensor1D {
-  if (mask === undefined) return tf.fill([batch], length, 'int32') as tf.Tensor as tf.Tensor1D;
-  if (isOnHost()) refuseGaps(hostRead(mask), length);
-  return tf.cast(tf.sum(toFloat(tf.reshape(mask, [batch, length])), 1), 'int32') as tf.Tensor as tf.Tensor1D;
-}
-
-function refuseGaps(mask: ArrayLike<number>, length: number): void {
-  for (let i = 1; i < mask.length; ++i) {
-    if (i % length !== 0 && mask[i] && !mask[i - 1]) {
-      throw new ValueError(
-        `LatentTreeEncoder: the padding must stand at the right of a sentence, but the mask of sentence ${Math.floor(i / length)} ` +
-          `has a token at ${i % length} after padding.`,
-      );
-    }
-  }
-}
 
 /**
  * Makes a layer that encodes a sentence by a tree of its own choice.
