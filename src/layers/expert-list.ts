@@ -1,9 +1,7 @@
 // Layers as experts of a layer: named, built, saved and rebuilt by their position.
 // SPDX-License-Identifier: Apache-2.0
-import type * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {show, ValueError} from '../errors.js';
-import {lookUpClass} from './initializers.js';
 
 /** Marks a layer that is an expert: two owners would train it twice a step, and each save and dispose it. */
 const OWNED = Symbol.for('tfjs-moe.expert');
@@ -15,30 +13,6 @@ export const expertName = (index: number) => `expert_${index}`;
 export function ownExpert(expert: tfl.layers.Layer, index: number): void {
   expert.name = expertName(index);
   Object.defineProperty(expert, OWNED, {value: true});
-}
-
-/**
- * Builds a child of a layer for rows of a width, within the name scope that the parent is being built in.
- *
- * Applied to a symbolic tensor, a layer builds under its own name, so that weights of equal children differ in name (a plain `build` would
- * call them alike, and the file could not be loaded). A model is built already.
- */
-export function buildChild(child: tfl.layers.Layer, width: number): void {
-  if (child.built || child instanceof tfl.LayersModel) return;
-  child.apply(new tfl.SymbolicTensor('float32', [null, width], null as unknown as tfl.layers.Layer, [], {}));
-}
-
-/**
- * Gives an expert's weights names of their own. Inside a model, or in a layer that was built before, they carry whatever names they had,
- * which two experts may share; in a file each must be found by its name.
- */
-export function nameWeights(owner: string, index: number, expert: tfl.layers.Layer): void {
-  const prefix = `${owner}/${expertName(index)}/`;
-  for (const weight of expert.weights) {
-    if (!weight.originalName.includes(prefix)) {
-      (weight as {originalName: string}).originalName = prefix + weight.originalName;
-    }
-  }
 }
 
 /** The width of a built expert's output for rows of a width; refuses an expert that does not map rows to rows. */
@@ -117,17 +91,4 @@ export function refuseBatchStatistics(expert: tfl.layers.Layer, index: number): 
     for (const field of Object.values(part)) (Array.isArray(field) ? field : [field]).forEach(search);
   };
   search(expert);
-}
-
-/** The saved form of a list of layers. */
-export function serializeExperts(experts: readonly tfl.layers.Layer[]): tf.serialization.ConfigDictArray {
-  return experts.map(expert => ({className: expert.getClassName(), config: expert.getConfig()}));
-}
-
-/** The layers of a saved list. */
-export function deserializeExperts(saved: readonly {className: string; config: tf.serialization.ConfigDict}[]) {
-  return saved.map(({className, config}) => {
-    const [cls, fromConfig] = lookUpClass('GumbelMoE', 'experts', className);
-    return fromConfig(cls, config) as tfl.layers.Layer;
-  });
 }

@@ -5,19 +5,10 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import {show, ValueError} from '../errors.js';
 import {toFloat} from '../ops/to-float.js';
 import {currentTape} from './auxiliary-loss.js';
+import {buildChild, deserializeLayer, nameWeights, type SavedLayer, serializeLayer} from './child-layers.js';
 import {DenseMixture} from './dense-mixture.js';
 import type {DiscreteRouter} from './discrete-router.js';
-import {
-  buildChild,
-  checkExperts,
-  deserializeExperts,
-  expertName,
-  expertUnits,
-  nameWeights,
-  ownExpert,
-  refuseBatchStatistics,
-  serializeExperts,
-} from './expert-list.js';
+import {checkExperts, expertName, expertUnits, ownExpert, refuseBatchStatistics} from './expert-list.js';
 import {FeedForwardExpert} from './feed-forward-expert.js';
 import {type GumbelMoEArgs, hiddenWidths, type ResolvedMoEArgs, resolveMoEArgs} from './gumbel-moe-args.js';
 import {featureWidth, singleShape, singleTensor} from './layer-input.js';
@@ -102,11 +93,11 @@ export class GumbelMoE extends tfl.layers.Layer {
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
     const width = featureWidth('GumbelMoE', inputShape);
-    buildChild(this.router, width);
+    buildChild(this.router, [null, width]);
     this.#scope = scopeOf(this, this.router.statistics).replace(/\/router$/, '');
     const units = this.experts.map((expert, i) => {
-      buildChild(expert, width);
-      nameWeights(this.name, i, expert);
+      buildChild(expert, [null, width]);
+      nameWeights(`${this.name}/${expertName(i)}/`, expert);
       return expertUnits(i, expert, width);
     });
     if (new Set(units).size > 1) {
@@ -161,7 +152,7 @@ export class GumbelMoE extends tfl.layers.Layer {
       ...super.getConfig(),
       ...expert,
       trainableChildren: this.#children().map(child => child.trainable),
-      experts: expert.hiddenUnits === null ? serializeExperts(this.experts) : null,
+      experts: expert.hiddenUnits === null ? this.experts.map(serializeLayer) : null,
     } as tf.serialization.ConfigDict;
   }
 
@@ -171,7 +162,9 @@ export class GumbelMoE extends tfl.layers.Layer {
     config: tf.serialization.ConfigDict,
   ): T {
     const {experts, trainableChildren, ...rest} = config;
-    const rebuilt = experts == null ? {} : {experts: deserializeExperts(experts as never)};
+    const saved = experts as unknown as SavedLayer[] | null | undefined;
+    const rebuilt =
+      saved == null ? {} : {experts: saved.map(expert => deserializeLayer('GumbelMoE', 'experts', expert))};
     const layer = new cls({...rest, ...rebuilt} as never);
     const children = (layer as unknown as GumbelMoE).#children();
     (trainableChildren as boolean[] | undefined)?.forEach((trainable, i) => {

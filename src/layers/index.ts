@@ -3,6 +3,8 @@
 import '../register-gradients.js';
 
 export {type RandomSource, seeded, unseeded} from '../random/random-source.js';
+export {ArchitectureLogits, architectureLogits} from './architecture-logits.js';
+export type {ArchitectureLogitsArgs} from './architecture-logits-args.js';
 export {
   BinaryTreeLSTM,
   type BinaryTreeLSTMArgs,
@@ -11,7 +13,9 @@ export {
 } from './binary-tree-lstm.js';
 export {CategoricalLatent, categoricalLatent} from './categorical-latent.js';
 export type {CategoricalLatentArgs} from './categorical-latent-args.js';
+export {ConvolutionBlock, type ConvolutionBlockArgs, convolutionBlock} from './convolution-block.js';
 export type {Activation} from './dense-network.js';
+export {deriveModel} from './derive-model.js';
 export {DiscreteRouter, discreteRouter} from './discrete-router.js';
 export type {DiscreteRouterArgs} from './discrete-router-args.js';
 export {DiscreteVAE, type DiscreteVAEArgs, discreteVAE} from './discrete-vae.js';
@@ -25,6 +29,13 @@ export {OrthogonalMatrix, type OrthogonalMatrixArgs, orthogonalMatrix} from './o
 export type {RouterLayerArgs} from './router-core-args.js';
 export type {AuxiliaryLossWeights, BalanceScope} from './router-loss.js';
 export {type RouterMetrics, resetRouterMetrics, routerMetrics} from './router-metrics.js';
+export {formatArchitecture, parseArchitecture} from './search/architecture-string.js';
+export type {CandidateOperation, OperationIdentifier} from './search/candidates.js';
+export {type CellPictureOptions, cellPicture} from './search/cell-picture.js';
+export type {DerivedArchitecture} from './search/derive-cell.js';
+export {NAS_BENCH_201_OPERATIONS, type NasBenchOperation} from './search/operation-names.js';
+export {SearchCell, searchCell} from './search-cell.js';
+export type {SearchCellArgs, UnsampledOutput} from './search-cell-args.js';
 export {SoftMoE, type SoftMoEArgs, softMoE} from './soft-moe.js';
 export type {DispatchMethod} from './sparse-experts.js';
 export {SparseRouter} from './sparse-router.js';

@@ -6,7 +6,8 @@ import {checkBoolean, checkCount, show, ValueError} from '../errors.js';
 import {toFloat} from '../ops/to-float.js';
 import {seeded} from '../random/random-source.js';
 import {softMoEWeights} from '../router/soft-moe.js';
-import {buildChild, ownExpert} from './expert-list.js';
+import {buildChild} from './child-layers.js';
+import {ownExpert} from './expert-list.js';
 import {stackOutputs} from './expert-stack.js';
 import {FeedForwardExpert} from './feed-forward-expert.js';
 import {hiddenWidths} from './gumbel-moe-args.js';
@@ -99,7 +100,7 @@ export class SoftMoE extends tfl.layers.Layer {
     const normal = tfl.initializers.leCunNormal(phiSeed === undefined ? {} : {seed: phiSeed});
     this.#phi = this.addWeight('phi', [width, numExperts * slotsPerExpert], 'float32', normal);
     for (const expert of this.#experts) {
-      buildChild(expert, width);
+      buildChild(expert, [null, width]);
       this._trainableWeights.push(...expert.trainableWeights);
     }
     this.built = true;

@@ -10,7 +10,7 @@ import {expertCapacity} from '../router/capacity.js';
 import {unchosenTerm, updateMeans} from '../router/gates/default-vectors.js';
 import {denseTerm} from '../router/gates/dense-term.js';
 import type {Assignment, Routing} from '../router/types.js';
-import {buildChild} from './expert-list.js';
+import {buildChild} from './child-layers.js';
 import {FeedForwardExpert} from './feed-forward-expert.js';
 import {type ExpertArgs, hiddenWidths, type ResolvedSparseArgs} from './gumbel-moe-args.js';
 import type {Mixture, MixtureCall} from './mixture.js';
@@ -70,9 +70,9 @@ export class SparseMixture implements Mixture {
 
   build(width: number, units: number): void {
     this.#units = units;
-    if (this.#state) buildChild(this.#state, units);
-    if (this.#shared) buildChild(this.#shared, width);
-    if (this.#gate) buildChild(this.#gate, width);
+    if (this.#state) buildChild(this.#state, [null, units]);
+    if (this.#shared) buildChild(this.#shared, [null, width]);
+    if (this.#gate) buildChild(this.#gate, [null, width]);
   }
 
   call(tokens: tf.Tensor2D, call: MixtureCall): tf.Tensor2D {

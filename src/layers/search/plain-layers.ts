@@ -1,0 +1,96 @@
+// Layers of a search as the ordinary layers that they stand for, with copies of their weights.
+// SPDX-License-Identifier: Apache-2.0
+import * as tfl from '@tensorflow/tfjs-layers';
+import {deserializeLayer, nameWeights, serializeLayer} from '../child-layers.js';
+import {ConvolutionBlock} from '../convolution-block.js';
+import type {CellOperations} from './edge-operations.js';
+import {cellEdges} from './topology.js';
+
+type Inputs = tfl.SymbolicTensor | tfl.SymbolicTensor[];
+
+/**
+ * The chosen operations on a symbolic input.
+ *
+ * @param prefix Stands before the names of the layers, which must differ from those of another cell's.
+ */
+export function plainCell(
+  {operations, shapes}: CellOperations,
+  choices: readonly number[],
+  input: tfl.SymbolicTensor,
+  prefix = '',
+): tfl.SymbolicTensor {
+  const nodes = [input];
+  for (let to = 1; to < shapes.length; ++to) {
+    const terms: tfl.SymbolicTensor[] = [];
+    for (const [edge, {from, to: target}] of cellEdges(shapes.length).entries()) {
+      const {isNone, layers} = operations[edge]![choices[edge]!]!;
+      if (target !== to || isNone) continue;
+      terms.push(layers.reduce((x, layer) => plainCopy(layer, prefix).apply(x), nodes[from]!));
+    }
+    nodes[to] = sumOf(terms) ?? zeros(input, shapes[to]!);
+  }
+  const output = nodes[shapes.length - 1]!;
+  // The output of a model that does nothing must be another tensor than its input.
+  return output === input ? applied(tfl.layers.activation({activation: 'linear'}), output) : output;
+}
+
+/** A copy of a layer, not built before it is applied. */
+export interface PlainCopy {
+  /** Applies it, and gives it the weights of the original the first time. */
+  apply(inputs: Inputs, callArgs?: object): tfl.SymbolicTensor;
+  /** As `apply`, for layers of several outputs. */
+  applyAll(inputs: Inputs, callArgs?: object): tfl.SymbolicTensor[];
+}
+
+/** Copies a layer; a block of this library becomes the layers of tfjs that it stands for. */
+export function plainCopy(layer: tfl.layers.Layer, prefix = ''): PlainCopy {
+  const parts = layer instanceof ConvolutionBlock ? layer.toPlainLayers() : [copyOf(layer)];
+  parts.forEach((part, i) => {
+    part.name = `${prefix}${layer.name}${parts.length > 1 ? `_${PARTS[i + PARTS.length - parts.length]}` : ''}`;
+  });
+  let isComplete = false;
+  const applyAll = (inputs: Inputs, callArgs?: object) => {
+    let outputs: Inputs = inputs;
+    for (const part of parts) outputs = part.apply(outputs, callArgs) as Inputs;
+    if (!isComplete) {
+      isComplete = true;
+      if (layer instanceof ConvolutionBlock) layer.copyWeightsTo(parts);
+      else if (layer.weights.length > 0) parts[0]!.setWeights(layer.getWeights());
+      // A copied model brings the names of its weights along, which another copy has, too.
+      if (prefix !== '') for (const part of parts) nameWeights(`${part.name}/`, part);
+    }
+    return Array.isArray(outputs) ? outputs : [outputs];
+  };
+  return {applyAll, apply: (inputs, callArgs) => applyAll(inputs, callArgs)[0]!};
+}
+
+/** What the parts of a convolution block are called. */
+const PARTS = ['activation', 'convolution', 'normalization'];
+
+function copyOf(layer: tfl.layers.Layer): tfl.layers.Layer {
+  return deserializeLayer('deriveArchitecture', 'layer', serializeLayer(layer));
+}
+
+function applied(layer: tfl.layers.Layer, inputs: Inputs): tfl.SymbolicTensor {
+  return layer.apply(inputs) as tfl.SymbolicTensor;
+}
+
+function sumOf(terms: tfl.SymbolicTensor[]): tfl.SymbolicTensor | undefined {
+  return terms.length > 1 ? applied(tfl.layers.add(), terms) : terms[0];
+}
+
+/** Zeros of the shape of a node into which nothing comes. tfjs has no constant, but takes a factor of 0, and repeats the mean of what is left. */
+function zeros(input: tfl.SymbolicTensor, shape: tfl.Shape): tfl.SymbolicTensor {
+  const size = (lengths: tfl.Shape) => lengths.slice(1).reduce<number>((product, length) => product * length!, 1);
+  const {layers} = tfl;
+  const steps: tfl.layers.Layer[] = [layers.rescaling({scale: 0})];
+  if (shape.slice(1).join() !== input.shape.slice(1).join()) {
+    steps.push(
+      layers.reshape({targetShape: [size(input.shape), 1]}),
+      layers.globalAveragePooling1d({}),
+      layers.repeatVector({n: size(shape)}),
+      layers.reshape({targetShape: shape.slice(1)}),
+    );
+  }
+  return steps.reduce((x, layer) => applied(layer, x), input);
+}
