@@ -23,6 +23,7 @@ import {depthwiseBackpropInputKernel} from './convolutions/depthwise-backprop-in
 import {avgPoolGradWith, maxPoolGradWith} from './convolutions/pool-gradients.js';
 import {avgPoolWith, convolutionWith, maxPoolWith} from './convolutions/window-fit.js';
 import {adamUpdateKernel} from './fused/adam-update.js';
+import {batchNormalizeGradientKernel, batchNormalizeKernel, batchStatisticsKernel} from './fused/batch-normalize.js';
 import {combineRowsGradientKernel, combineRowsKernel, sumRowsKernel} from './fused/combine-rows.js';
 import {categoricalSampleKernel, topKMaskKernel} from './fused/draw-kernels.js';
 import {gumbelRaoGradientKernel} from './fused/gumbel-rao.js';
@@ -94,6 +95,9 @@ export const SUPPLEMENTS: Record<string, tf.KernelFunc> = {
 /** Kernels of ops of ours, which ask for them and do without. They need the binary and are not registered where it cannot run. */
 export const FUSED: Record<string, tf.KernelFunc> = {
   AdamUpdate: adamUpdateKernel,
+  BatchNormalize: batchNormalizeKernel,
+  BatchNormalizeGradient: batchNormalizeGradientKernel,
+  BatchStatistics: batchStatisticsKernel,
   CategoricalSample: categoricalSampleKernel,
   CombineRows: combineRowsKernel,
   CombineRowsGradient: combineRowsGradientKernel,

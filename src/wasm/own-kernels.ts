@@ -11,6 +11,12 @@ import {type Splittable, threadPoolOf} from './threads/thread-pool.js';
 /** What src/wasm/assembly exports; the comments stand there. */
 interface Exports {
   averagePoolGradient: Splittable;
+  batchGradientSums: Splittable;
+  batchMoments: Splittable;
+  batchNormalize: Splittable;
+  batchNormalizeGradient: Splittable;
+  joinMoments: Splittable;
+  joinSums: Splittable;
   convolve: Splittable;
   convolveFilterGradient: Splittable;
   depthwiseConvolve: Splittable;

@@ -18,6 +18,9 @@ export {packFlippedFilters} from './pack-filters';
 export {averagePoolGradient, maxPoolGradient} from './pool-gradients';
 export {repeatNumbers, sumNumbers} from './repeat';
 export {updateAdam} from './adam-update';
+export {
+  batchGradientSums, batchMoments, batchNormalize, batchNormalizeGradient, joinMoments, joinSums,
+} from './batch-normalize';
 export {markLargest, sampleCategories} from './draws';
 export {fillUniforms, gumbelNoise} from './random';
 export {reinmaxGradient, relativeRows, softmaxGradient} from './softmax-rows';
