@@ -2,7 +2,9 @@
 import {mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
+import type * as tfl from '@tensorflow/tfjs-layers';
 import {expect, test} from 'vitest';
+import {expectClose, list} from './support/expect-close.js';
 
 /** Runs the n-th program of a guide, with a line that gives away some of its variables. */
 async function run<T>(guide: string, n: number, variables: string): Promise<T> {
@@ -52,4 +54,18 @@ test('the latent tree of the guide learns its answers and gives its trees', asyn
   expect(history.acc!.at(-1)).toBeGreaterThan(0.9); // by chance: 1/4
   const lengths = sentences.map(words => words.filter(word => word > 0).length);
   expect(merges.arraySync().map(row => 1 + row.filter(position => position >= 0).length)).toEqual(lengths);
+});
+
+test('the cell of the guide chooses the window that sees the answer, and goes on without its search', async () => {
+  const {x, model, plain, probabilities, architecture} = await run<{
+    x: tf.Tensor;
+    model: tfl.LayersModel;
+    plain: tfl.LayersModel;
+    probabilities: number[];
+    architecture: string;
+  }>('architecture-search', 0, '{x, model, plain, probabilities, architecture}');
+  expect(architecture).toBe('|window_9~0|');
+  expect(probabilities[1]).toBeGreaterThan(0.8); // at the start: 1/3
+  expect(plain.layers.map(layer => layer.getClassName())).not.toContain('SearchCell');
+  expectClose(plain.predict(x) as tf.Tensor, list(model.predict(x) as tf.Tensor), 1e-5);
 });
