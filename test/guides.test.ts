@@ -69,3 +69,9 @@ test('the cell of the guide chooses the window that sees the answer, and goes on
   expect(plain.layers.map(layer => layer.getClassName())).not.toContain('SearchCell');
   expectClose(plain.predict(x) as tf.Tensor, list(model.predict(x) as tf.Tensor), 1e-5);
 });
+
+test('the cells of the guide are held to one choice, and drawn', async () => {
+  const {held, drawing} = await run<{held: tf.Tensor; drawing: string}>('architecture-search', 1, '{held, drawing}');
+  expect(held.shape).toEqual([1, 32, 32, 16]);
+  expect(drawing).toContain('nor_conv_3x3');
+});
