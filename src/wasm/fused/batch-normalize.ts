@@ -106,15 +106,17 @@ function describe(
 ) {
   const backend = params.backend as BackendWasm;
   const channels = x.shape[x.shape.length - 1] ?? 0;
-  const rows = tf.util.sizeFromShape(x.shape) / channels;
-  if (!(rows >= 1))
+  const size = tf.util.sizeFromShape(x.shape);
+  if (channels === 0 || size === 0) {
     throw new ValueError(`${owner}: x must have a row and a channel, but has the shape ${show(x.shape)}.`);
+  }
   if (statistics) checkShape(owner, 'statistics', statistics.shape, [2, channels], '[2, C]');
   for (const [field, tensor] of Object.entries(affine)) {
     if (tensor) checkShape(owner, field, tensor.shape, [channels], '[C]');
   }
   checkFloats(owner, x, statistics, ...Object.values(affine));
-  return {backend, binary: ownKernels(backend) as OwnKernels, rows, channels}; // the kernels are registered only where it can run
+  const binary = ownKernels(backend) as OwnKernels; // the kernels are registered only where it can run
+  return {backend, binary, rows: size / channels, channels};
 }
 
 function checkFloats(owner: string, ...tensors: (tf.TensorInfo | undefined)[]): void {
