@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import {show, ValueError} from '../../errors.js';
 import {NAS_BENCH_201_OPERATIONS} from './operation-names.js';
-import {cellEdges} from './topology.js';
+import {cellEdges, numNodesOf} from './topology.js';
 
 /**
  * Writes a cell in the form of NAS-Bench-201: `|nor_conv_3x3~0|+|none~0|skip_connect~1|`.
@@ -20,7 +20,7 @@ export function formatArchitecture(
   choices: readonly number[],
   operations: readonly string[] = NAS_BENCH_201_OPERATIONS,
 ): string {
-  const numNodes = nodesOf(choices.length);
+  const numNodes = numNodesOf(choices.length);
   if (numNodes === undefined) {
     throw new ValueError(
       `formatArchitecture: choices must be 1, 3, 6, 10, ... edges of a cell, but got ${choices.length}.`,
@@ -48,9 +48,8 @@ export function parseArchitecture(text: string, operations: readonly string[] = 
       );
     }
     return inputs.map((input, from) => {
-      const [name, source] = input.split('~');
-      const choice = operations.indexOf(name!);
-      if (choice === -1 || source !== String(from)) {
+      const choice = operations.findIndex(name => input === `${name}~${from}`);
+      if (choice === -1) {
         throw new ValueError(
           `parseArchitecture: input ${from} of node ${i + 1} must be <operation>~${from} with one of ${operations.map(show).join(', ')}, ` +
             `but got ${show(input)}.`,
@@ -72,10 +71,4 @@ export function checkChoices(owner: string, choices: readonly number[], numEdges
       `${owner}: choices must be ${numEdges} whole numbers from 0 to ${numOperations - 1}, one an edge, but got ${show(choices)}.`,
     );
   }
-}
-
-/** How many nodes a cell of so many edges has; undefined where there is no such cell. */
-function nodesOf(numEdges: number): number | undefined {
-  const numNodes = (1 + Math.sqrt(1 + 8 * numEdges)) / 2; // edges = nodes (nodes - 1) / 2
-  return numEdges > 0 && Number.isInteger(numNodes) ? numNodes : undefined;
 }

@@ -1,7 +1,8 @@
 // A drawing of a cell: the graph with the likeliest operations, and below it the probabilities of all.
 // SPDX-License-Identifier: Apache-2.0
-import {checkShape, ValueError} from '../../errors.js';
-import {cellEdges} from './topology.js';
+import {checkRange, checkShape, ValueError} from '../../errors.js';
+import {checkChoices} from './architecture-string.js';
+import {cellEdges, numNodesOf} from './topology.js';
 
 /** What is drawn. */
 export interface CellPictureOptions {
@@ -30,17 +31,17 @@ const BLUE = [9, 105, 218] as const;
  * all probabilities.
  *
  * @returns A whole SVG document of a white ground, as text.
- * @throws ValueError where the probabilities are not those of a cell's edges.
+ * @throws ValueError where the probabilities, or the choices, are not those of a cell's edges.
  */
 export function cellPicture({operations, probabilities, choices, title}: CellPictureOptions): string {
   const numEdges = probabilities.length;
-  const numNodes = (1 + Math.sqrt(1 + 8 * numEdges)) / 2; // edges = nodes (nodes - 1) / 2
-  if (numEdges === 0 || !Number.isInteger(numNodes)) {
+  const numNodes = numNodesOf(numEdges);
+  if (numNodes === undefined) {
     throw new ValueError(
       `cellPicture: probabilities must be those of 1, 3, 6, 10, ... edges of a cell, but got ${numEdges}.`,
     );
   }
-  for (const row of probabilities) {
+  for (const [e, row] of probabilities.entries()) {
     checkShape(
       'cellPicture',
       'probabilities',
@@ -48,7 +49,9 @@ export function cellPicture({operations, probabilities, choices, title}: CellPic
       [numEdges, operations.length],
       '[edges, operations]',
     );
+    for (const [o, share] of row.entries()) checkRange('cellPicture', `probabilities[${e}][${o}]`, share, 0);
   }
+  if (choices !== undefined) checkChoices('cellPicture', choices, numEdges, operations.length);
   const chosen = choices ?? probabilities.map(row => row.indexOf(Math.max(...row)));
   const top = MARGIN + (title === undefined ? 0 : 28);
   const baseline = top + 34 + RISE * Math.max(0, numNodes - 2) + RADIUS;
@@ -133,7 +136,7 @@ function table(
 }
 
 function text(x: number, y: number, content: string, attributes: string): string {
-  const escaped = content.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+  const escaped = content.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
   return `<text x="${x}" y="${y}" ${attributes}>${escaped}</text>`;
 }
 

@@ -16,6 +16,12 @@ export function cellEdges(numNodes: number): CellEdge[] {
   return edges;
 }
 
+/** How many nodes a cell of so many edges has; undefined where there is no such cell. */
+export function numNodesOf(numEdges: number): number | undefined {
+  const numNodes = (1 + Math.sqrt(1 + 8 * numEdges)) / 2; // edges = nodes (nodes - 1) / 2
+  return numEdges > 0 && Number.isInteger(numNodes) ? numNodes : undefined;
+}
+
 /**
  * Which nodes the output, the last node, depends on.
  *
