@@ -59,6 +59,9 @@ function expectAsLoop({leading, channels, hasGamma, hasBeta, seed}: Case): void 
 }
 
 eachBackendAndKernels('batchNormalize', backend => {
+  /** Whether long sums are made in float64, or in blocks. */
+  const isExact = () => backend === 'cpu' || hasKernel('BatchStatistics');
+
   test('values, statistics and gradients of any shape, with gamma and beta or without, are those of the loop', () => {
     const cases = fc.record({
       leading: fc.array(fc.integer({min: 1, max: 9}), {minLength: 1, maxLength: 3}),
@@ -98,9 +101,9 @@ eachBackendAndKernels('batchNormalize', backend => {
     });
   });
 
-  test('a mean of a thousand, a hundred thousand or of one channel only leaves the variance its digits', () => {
-    // Squares of 1e3 have 1e6 in front of a variance of 1, of which float32 keeps no more than one digit after the point; of 1e5, nothing.
-    for (const offset of [1e3, 1e5]) {
+  test('a mean of a thousand, or of a million times the deviations, leaves the variance its digits', () => {
+    // A square of 1e3 keeps one digit after the point in float32, where the variance is about 1; one of 1e6 none before it either.
+    for (const offset of [1e3, 1e6]) {
       const [rows, channels] = [4096, 5];
       const values = Float32Array.from(
         numbers(5, rows * channels, -2, 2),
@@ -111,7 +114,8 @@ eachBackendAndKernels('batchNormalize', backend => {
       const fast = run(tf.tensor(values, [rows, channels]), tf.tensor(dy, [rows, channels]));
       const step = offset * 2 ** -24; // what the mean itself is rounded by, as a number of float32
       expectClose(fast.mean, slow.mean, 2 * step);
-      expectClose(fast.variance, slow.variance, ROUNDING + step * step);
+      // The first mean of stock wasm is off by some dozens at 1e6, which its second mean corrects to as many digits as float32 has.
+      expectClose(fast.variance, slow.variance, isExact() ? ROUNDING : 0.01);
       expectClose(fast.normalized, slow.normalized, ROUNDING + 2 * step);
       expectClose(fast.dx, slow.dx, ROUNDING + step);
     }
@@ -119,7 +123,7 @@ eachBackendAndKernels('batchNormalize', backend => {
 
   test('the statistics of 65,535 rows are exact to the last digits, but for the sums of the stock wasm backend', () => {
     // A fifth of the rows is 1.1, the others 0.1: the mean is 0.3 and the variance 0.16. Stock wasm adds them up one by one in float32.
-    const digits = backend === 'cpu' || hasKernel('BatchStatistics') ? 1e-6 : 1e-3;
+    const digits = isExact() ? 1e-6 : 1e-3;
     const rows = 65_535;
     const values = Float32Array.from({length: rows * 4}, (_, i) => (Math.floor(i / 4) % 5 === 0 ? 1.1 : 0.1));
     const dy = Float32Array.from({length: rows * 4}, (_, i) => values[i]! + 0.1);
