@@ -54,6 +54,16 @@ const PROGRAMS: readonly Program[] = [
     load: () => import('../../examples/polynomial/index.js'),
   },
   {
+    name: 'search-cell',
+    summary: 'the operations of a network for CIFAR-10, searched as in GDAS by any estimator',
+    load: () => import('../../examples/search-cell/index.js'),
+  },
+  {
+    name: 'search-table',
+    summary: 'the same search in a table of all cells, by many methods and thousands of times',
+    load: () => import('../../examples/search-table/index.js'),
+  },
+  {
     name: 'toy-variance',
     summary: 'bias and variance of the estimators on three categories',
     load: () => import('../../examples/toy-variance/index.js'),
