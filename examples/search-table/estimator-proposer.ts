@@ -17,7 +17,10 @@ export interface Training {
   learningRate: number;
 }
 
-/** Found with seeds from 1,000,000 on, which are not reported. */
+/**
+ * Of the rates .1, .3 and 1 the one with the least regret of ReinMax after 60 to 300 evaluations on CIFAR-10, with the seeds 1,000,000 to
+ * 1,000,124, which are not reported. At a rate of almost 0, when the draws stay uniform, the regret after 60 is more than four times as high.
+ */
 export const TRAINING: Training = {restarts: 4, steps: 15, learningRate: 0.3};
 
 /** Proposes every cell that was drawn on the way. The estimator sees one draw a step of each distribution. */

@@ -3,7 +3,8 @@
 
 /**
  * The ranks of the values as scores with mean 0 and deviation 1: the value above a share p of the others scores -log(1 - p), so that the
- * best stand far apart and the bad near each other, whatever the unit. Equal values share a score.
+ * best stand far apart and the bad near each other, whatever the unit. Equal values share a score. Of these, the accuracies, the accuracies cut
+ * off from below, and the logarithm of the error, these gave the least regret with the seeds 1,000,000 to 1,000,059.
  *
  * @param values At least one.
  */
