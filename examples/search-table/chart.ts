@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type {TopLevelSpec} from 'vega-lite';
 import {parseMethod, titleOf} from './methods.js';
+import {describeProblem} from './objectives.js';
 import type {MethodRecord} from './record.js';
-import {describeProblem} from './report.js';
 
 const COLORS =
   '#7f7f7f #8c564b #1f77b4 #17becf #74c0e0 #9467bd #d62728 #ff7f0e #2ca02c #111111 #bcbd22 #e377c2 #98df8a'.split(' ');

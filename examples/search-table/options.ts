@@ -5,8 +5,9 @@ import type {Space} from '../data/nas-bench-table.js';
 import {listOf} from '../shared/list-option.js';
 import {addCommonOptions, type CommonOptions, finiteNumber, wholeNumber} from '../shared/options.js';
 import {type MethodChoice, parseMethod} from './methods.js';
+import {OBJECTIVES, type ObjectiveName, SPACE_TITLES} from './objectives.js';
 import {NUM_CELLS} from './problem.js';
-import {OBJECTIVES, type ObjectiveName, PROGRAM, SPACE_TITLES} from './settings.js';
+import {PROGRAM} from './settings.js';
 
 /** What the user can say. */
 export interface Options extends CommonOptions {

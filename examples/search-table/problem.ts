@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import {codeOf, NUM_ARCHITECTURES, NUM_EDGES, NUM_OPERATIONS} from '../data/nas-bench-file.js';
 import type {NasBenchTable, Space} from '../data/nas-bench-table.js';
-import {OBJECTIVES, type ObjectiveName} from './settings.js';
+import {OBJECTIVES, type ObjectiveName} from './objectives.js';
 
 /** The part of a table that a search needs. */
 export type AccuracyTable = Pick<NasBenchTable, 'source' | 'indexOf' | 'column'>;

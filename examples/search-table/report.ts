@@ -9,8 +9,9 @@ import {saveResult} from '../shared/training-program.js';
 import {runChart} from './chart.js';
 import {QUOTED} from './figures.js';
 import {parseMethod, titleOf} from './methods.js';
+import {describeProblem} from './objectives.js';
 import type {MethodRecord} from './record.js';
-import {OBJECTIVES, PROGRAM, type Settings, SPACE_TITLES} from './settings.js';
+import {PROGRAM, type Settings} from './settings.js';
 
 /** Prints the table and writes the results; `result.json` comes last and says that all methods are finished. */
 export async function report(
@@ -52,11 +53,6 @@ export function describeRun(records: readonly MethodRecord[]): string {
     `rank and the mean test accuracy of their choices, and how many different cells they looked up. The best objective has regret ${floor.toFixed(3)}.`,
     formatTable(headings, rows),
   ].join('\n');
-}
-
-/** What is searched, by what. */
-export function describeProblem({space, objective}: Pick<Settings, 'space' | 'objective'>): string {
-  return `${SPACE_TITLES[space]}, searched by ${OBJECTIVES[objective].title}`;
 }
 
 /** A finished method in a line. */
