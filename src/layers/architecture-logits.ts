@@ -3,7 +3,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {show, ValueError} from '../errors.js';
-import {getEstimator} from '../estimators/registry.js';
+import {
+  ESTIMATORS,
+  type EstimatorEntry,
+  type EstimatorIdentifier,
+  getEstimator,
+  resolveEstimatorName,
+} from '../estimators/registry.js';
 import type {Estimator} from '../estimators/types.js';
 import {noGradient} from '../ops/no-gradient.js';
 import {topKMask} from '../ops/top-k-mask.js';
@@ -49,6 +55,7 @@ export class ArchitectureLogits extends tfl.layers.Layer {
   readonly #args: ResolvedArchitectureArgs;
   readonly #numEdges: number;
   readonly #estimate: Estimator;
+  readonly #isHard: boolean;
   readonly #sampler: SamplerState;
   #logits: tfl.LayerVariable | undefined;
   #drawn: {choices: readonly number[]; random: RandomSource} | undefined;
@@ -61,6 +68,7 @@ export class ArchitectureLogits extends tfl.layers.Layer {
     this.#args = resolveArchitectureArgs(OWNER, args);
     this.#numEdges = cellEdges(this.#args.numNodes).length;
     this.#estimate = getEstimator(this.#args.estimator);
+    this.#isHard = isKnownOneHot(this.#args.estimator);
     this.#sampler = new SamplerState(OWNER, this.#args);
   }
 
@@ -95,7 +103,8 @@ export class ArchitectureLogits extends tfl.layers.Layer {
   }
 
   /**
-   * The choices behind the last output where they were known before it: those of `draw` and `hold`. A backend that keeps its tensors on a
+   * The choices behind the last output where they were known before it: those of `draw` and `hold`, unless the estimator relaxes them (of a
+   * function of one's own that is not known). A backend that keeps its tensors on a
    * device cannot be asked for others without waiting for it.
    */
   get knownChoices(): readonly number[] | undefined {
@@ -110,8 +119,11 @@ export class ArchitectureLogits extends tfl.layers.Layer {
    */
   async draw(): Promise<number[]> {
     this.#sampler.assertBuilt('draw');
-    const random = this.#sampler.nextStep();
-    const sample = tf.tidy(() => this.#sample({random}));
+    let random!: RandomSource;
+    const sample = tf.tidy(() => {
+      random = this.#sampler.nextStep();
+      return this.#sample({random});
+    });
     const choices = await this.#argmaxOfRows(sample);
     this.#drawn = {choices, random: random.split(1)}; // the noise that the draw took is not drawn again
     return choices;
@@ -202,7 +214,7 @@ export class ArchitectureLogits extends tfl.layers.Layer {
     const fixed = this.#held ?? this.#drawn?.choices;
     const random = this.#held === undefined && this.#drawn ? this.#drawn.random : this.#sampler.nextStep();
     if (this.#held === undefined) this.#drawn = undefined;
-    this.#known = fixed;
+    this.#known = this.#isHard ? fixed : undefined; // a relaxed sample is not the choice that it is given
     return this.#sample({random, given: fixed && this.#oneHot(fixed)});
   }
 
@@ -237,8 +249,8 @@ export class ArchitectureLogits extends tfl.layers.Layer {
   async #argmaxOfRows(tensor: tf.Tensor): Promise<number[]> {
     try {
       return this.#rows(await tensor.data(), (row, edge) => {
-        const best = row.indexOf(row.reduce((most, value) => (value <= most ? most : value)));
-        return best === -1 ? this.#refuseRow(edge) : best; // NaN, which is never found
+        const most = Math.max(...row); // NaN where there is one
+        return Number.isFinite(most) ? row.indexOf(most) : this.#refuseRow(edge);
       });
     } finally {
       tensor.dispose();
@@ -272,4 +284,11 @@ tf.serialization.registerClass(ArchitectureLogits);
  */
 export function architectureLogits(args: ArchitectureLogitsArgs = {}): ArchitectureLogits {
   return new ArchitectureLogits(args);
+}
+
+/** Whether the samples of an estimator are known to be one-hot; of a function that is not known. */
+function isKnownOneHot(estimator: EstimatorIdentifier): boolean {
+  if (typeof estimator === 'function') return false;
+  const name = resolveEstimatorName(typeof estimator === 'string' ? estimator : estimator.name);
+  return (ESTIMATORS[name] as EstimatorEntry).hard;
 }
