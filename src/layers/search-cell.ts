@@ -151,7 +151,8 @@ export class SearchCell extends tfl.layers.Layer {
       if (input.size === 0) return tf.zeros(outputShapeOf(cell, input.shape[0]!) as number[]);
       const choices = readChoices(choice, this.architecture?.knownChoices);
       const {unsampled} = this.#args;
-      const isSearching = training && (this.architecture?.trainable ?? true);
+      const isSearching =
+        training && (this.architecture?.trainable ?? true) && (this.trainable || this.#own === undefined);
       if (choices !== undefined) return runChosen(input, {cell, choice, training, isSearching}, choices, unsampled);
       if (training && unsampled !== 'computed') this.#refuseUnknown();
       return runWeighted(input, {cell, choice, training, isSearching});
@@ -274,7 +275,7 @@ export class SearchCell extends tfl.layers.Layer {
       isOnHost()
         ? `${OWNER} "${this.name}": unsampled (="${unsampled}") needs one-hot choices, but got others. With a relaxed estimator take 'computed'.`
         : `${OWNER} "${this.name}": what the backend "${tf.getBackend()}" drew is not known here. Call \`await architecture.draw()\` before each ` +
-            `step, or take unsampled: 'computed'.`,
+            `step, with a one-hot estimator of the registry, or take unsampled: 'computed'.`,
     );
   }
 }

@@ -47,7 +47,7 @@ export interface CellOptions {
  */
 export function makeCellOperations(inputShape: tfl.Shape, options: CellOptions): CellOperations {
   const {owner, numNodes, candidates} = options;
-  const shapes: tfl.Shape[] = [inputShape];
+  const shapes: tfl.Shape[] = [[null, ...inputShape.slice(1)]]; // the batch is known where the cell is called outside a graph
   const operations = cellEdges(numNodes).map(({from, to}) => {
     const edge = `edge_${from}_${to}`;
     return candidates.map(candidate => {
@@ -65,7 +65,7 @@ export function makeCellOperations(inputShape: tfl.Shape, options: CellOptions):
       return operation;
     });
   });
-  for (let node = 1; node < numNodes; ++node) shapes[node] ??= inputShape; // where 'none' is all there is
+  for (let node = 1; node < numNodes; ++node) shapes[node] ??= shapes[0]!; // where 'none' is all there is
   return {operations, shapes};
 }
 
@@ -76,7 +76,7 @@ function makeEdgeLayers(candidate: Candidate, edge: string, inputShape: tfl.Shap
   let shape = inputShape;
   layers.forEach((layer, k) => {
     layer.setFastWeightInitDuringBuild(options.fastInit);
-    layer.name = `${edge}_${candidate.name}${layers.length > 1 ? `_${k}` : ''}`;
+    layer.name = `${edge}_${candidate.name}${layers.length > 1 ? `.${k}` : ''}`; // a point is in no operation's name
     buildChild(layer, shape);
     nameWeights(`${name}/${layer.name}/`, layer);
     const template = candidate.templates?.[k];
