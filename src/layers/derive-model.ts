@@ -2,13 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tfl from '@tensorflow/tfjs-layers';
 import {show, ValueError} from '../errors.js';
+import {copyGraph} from './search/copy-graph.js';
 import type {CellOperations} from './search/edge-operations.js';
-import {type PlainCopy, plainCell, plainCopy} from './search/plain-layers.js';
+import {type Copier, oneOrList, plainCell, plainCopies} from './search/plain-layers.js';
 import {SearchCell} from './search-cell.js';
 
 /** What is known of a model's cells before it is copied. */
 interface Found {
-  cells: Map<SearchCell, {cell: CellOperations; choices: readonly number[]}>;
+  cells: Map<tfl.layers.Layer, {cell: CellOperations; choices: readonly number[]; copyLayer: Copier}>;
   nested: Map<tfl.layers.Layer, tfl.LayersModel>;
 }
 
@@ -31,49 +32,27 @@ export async function deriveModel(model: tfl.LayersModel): Promise<tfl.LayersMod
     throw new ValueError(`deriveModel: model must be a tfjs LayersModel, but got ${show(model)}.`);
   }
   const found = await findCells(model);
-  const copies = new Map<tfl.layers.Layer, PlainCopy>();
-  const tensors = new Map<number, tfl.SymbolicTensor>(); // by the id of the original
-  const inputs = model.inputs.map(({id, shape, dtype, name}) => {
-    const input = tfl.input({shape: shape.slice(1), dtype, name});
-    tensors.set(id, input);
-    return input;
-  });
-
-  const copyOf = (tensor: tfl.SymbolicTensor): tfl.SymbolicTensor => {
-    const known = tensors.get(tensor.id);
-    if (known !== undefined) return known;
-    const layer = tensor.sourceLayer;
-    const node = layer.inboundNodes[tensor.nodeIndex]!;
-    const outputs = copyNode(layer, node.inputTensors, node.callArgs);
-    for (const [i, {id}] of node.outputTensors.entries()) tensors.set(id, outputs[i]!);
-    return tensors.get(tensor.id)!;
-  };
-  const copyNode = (
-    layer: tfl.layers.Layer,
-    sources: tfl.SymbolicTensor[],
-    callArgs: object = {},
-  ): tfl.SymbolicTensor[] => {
-    if (layer instanceof SearchCell) {
-      const {cell, choices} = found.cells.get(layer)!;
-      return [plainCell(cell, choices, copyOf(sources[0]!), `${layer.name}_`)];
-    }
-    const inputs = sources.map(copyOf);
-    const arguments_ = inputs.length === 1 ? inputs[0]! : inputs;
+  const inputs = model.inputs.map(({shape, dtype, name}) => tfl.input({batchShape: shape, dtype, name}));
+  const copyLayer = plainCopies();
+  const outputs = copyGraph(model, inputs, ({layer, inputs: sources, callArgs}, copyOf) => {
+    const cell = found.cells.get(layer);
+    if (cell !== undefined) return [plainCell(cell.cell, cell.choices, copyOf(sources[0]!), cell.copyLayer)];
+    const tensors = oneOrList(sources.map(copyOf));
     const nested = found.nested.get(layer);
-    if (nested !== undefined) return [nested.apply(arguments_, callArgs)].flat() as tfl.SymbolicTensor[];
-    const copy = copies.get(layer) ?? plainCopy(layer);
-    copies.set(layer, copy);
-    return copy.applyAll(arguments_, callArgs);
-  };
-  return tfl.model({inputs, outputs: model.outputs.map(copyOf), name: model.name});
+    return nested
+      ? ([nested.apply(tensors, callArgs)].flat() as tfl.SymbolicTensor[])
+      : copyLayer(layer)(tensors, callArgs);
+  });
+  return tfl.model({inputs, outputs, name: model.name});
 }
 
 /** Reads what the cells of a model chose, which takes waiting, and derives the models within it. */
 async function findCells(model: tfl.LayersModel): Promise<Found> {
   const found: Found = {cells: new Map(), nested: new Map()};
   for (const layer of model.layers) {
-    if (layer instanceof SearchCell) found.cells.set(layer, await layer.searched());
-    else if (layer instanceof tfl.LayersModel) found.nested.set(layer, await deriveModel(layer));
+    if (layer instanceof SearchCell) {
+      found.cells.set(layer, {...(await layer.searched()), copyLayer: plainCopies(`${layer.name}_`)});
+    } else if (layer instanceof tfl.LayersModel) found.nested.set(layer, await deriveModel(layer));
   }
   return found;
 }

@@ -3,7 +3,7 @@
 import * as tfl from '@tensorflow/tfjs-layers';
 import {formatArchitecture} from './architecture-string.js';
 import type {CellOperations} from './edge-operations.js';
-import {plainCell} from './plain-layers.js';
+import {plainCell, plainCopies} from './plain-layers.js';
 
 /** What a search found. */
 export interface DerivedArchitecture {
@@ -24,7 +24,7 @@ export function deriveCell(
   names: readonly string[],
 ): DerivedArchitecture {
   const input = tfl.input({shape: cell.shapes[0]!.slice(1)});
-  const output = plainCell(cell, choices, input);
+  const output = plainCell(cell, choices, input, plainCopies());
   return {
     choices: [...choices],
     operations: choices.map(choice => names[choice]!),

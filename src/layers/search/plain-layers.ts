@@ -1,8 +1,9 @@
 // Layers of a search as the ordinary layers that they stand for, with copies of their weights.
 // SPDX-License-Identifier: Apache-2.0
 import * as tfl from '@tensorflow/tfjs-layers';
-import {deserializeLayer, nameWeights, serializeLayer} from '../child-layers.js';
+import {deserializeLayer, serializeLayer} from '../child-layers.js';
 import {ConvolutionBlock} from '../convolution-block.js';
+import {copyGraph} from './copy-graph.js';
 import type {CellOperations} from './edge-operations.js';
 import {cellEdges} from './topology.js';
 
@@ -11,13 +12,13 @@ type Inputs = tfl.SymbolicTensor | tfl.SymbolicTensor[];
 /**
  * The chosen operations on a symbolic input.
  *
- * @param prefix Stands before the names of the layers, which must differ from those of another cell's.
+ * @param copyOf Gives the copies of the operations' layers.
  */
 export function plainCell(
   {operations, shapes}: CellOperations,
   choices: readonly number[],
   input: tfl.SymbolicTensor,
-  prefix = '',
+  copyOf: Copier,
 ): tfl.SymbolicTensor {
   const nodes = [input];
   for (let to = 1; to < shapes.length; ++to) {
@@ -25,7 +26,7 @@ export function plainCell(
     for (const [edge, {from, to: target}] of cellEdges(shapes.length).entries()) {
       const {isNone, layers} = operations[edge]![choices[edge]!]!;
       if (target !== to || isNone) continue;
-      terms.push(layers.reduce((x, layer) => plainCopy(layer, prefix).apply(x), nodes[from]!));
+      terms.push(layers.reduce((x, layer) => copyOf(layer)(x)[0]!, nodes[from]!));
     }
     nodes[to] = sumOf(terms) ?? zeros(input, shapes[to]!);
   }
@@ -34,34 +35,57 @@ export function plainCell(
   return output === input ? applied(tfl.layers.activation({activation: 'linear'}), output) : output;
 }
 
-/** A copy of a layer, not built before it is applied. */
-export interface PlainCopy {
-  /** Applies it, and gives it the weights of the original the first time. */
-  apply(inputs: Inputs, callArgs?: object): tfl.SymbolicTensor;
-  /** As `apply`, for layers of several outputs. */
-  applyAll(inputs: Inputs, callArgs?: object): tfl.SymbolicTensor[];
+/** A copy of a layer, not built before it is applied; the first time it is given the weights of the original. */
+export type PlainCopy = (inputs: Inputs, callArgs?: object) => tfl.SymbolicTensor[];
+
+/** Gives the copy of a layer, the same one each time it is asked. */
+export type Copier = (layer: tfl.layers.Layer) => PlainCopy;
+
+/**
+ * Copies layers. A block of this library becomes the layers of tfjs that it stands for; a model its layers, so that none of its blocks is left
+ * and each weight has a name of its own.
+ *
+ * @param prefix Stands before the names of the copies, which must differ from those of others in a model.
+ */
+export function plainCopies(prefix = ''): Copier {
+  const copies = new Map<tfl.layers.Layer, PlainCopy>();
+  return layer => {
+    const copy =
+      copies.get(layer) ?? (layer instanceof tfl.LayersModel ? plainModel : plainCopy)(layer as never, prefix);
+    copies.set(layer, copy);
+    return copy;
+  };
 }
 
-/** Copies a layer; a block of this library becomes the layers of tfjs that it stands for. */
-export function plainCopy(layer: tfl.layers.Layer, prefix = ''): PlainCopy {
+function plainModel(model: tfl.LayersModel, prefix: string): PlainCopy {
+  const copyLayer = plainCopies(`${prefix}${model.name}_`);
+  return inputs =>
+    copyGraph(model, [inputs].flat(), ({layer, inputs: sources, callArgs}, copyOf) =>
+      copyLayer(layer)(oneOrList(sources.map(copyOf)), callArgs),
+    );
+}
+
+function plainCopy(layer: tfl.layers.Layer, prefix: string): PlainCopy {
   const parts = layer instanceof ConvolutionBlock ? layer.toPlainLayers() : [copyOf(layer)];
   parts.forEach((part, i) => {
     part.name = `${prefix}${layer.name}${parts.length > 1 ? `_${PARTS[i + PARTS.length - parts.length]}` : ''}`;
   });
   let isComplete = false;
-  const applyAll = (inputs: Inputs, callArgs?: object) => {
+  return (inputs, callArgs) => {
     let outputs: Inputs = inputs;
     for (const part of parts) outputs = part.apply(outputs, callArgs) as Inputs;
     if (!isComplete) {
       isComplete = true;
       if (layer instanceof ConvolutionBlock) layer.copyWeightsTo(parts);
       else if (layer.weights.length > 0) parts[0]!.setWeights(layer.getWeights());
-      // A copied model brings the names of its weights along, which another copy has, too.
-      if (prefix !== '') for (const part of parts) nameWeights(`${part.name}/`, part);
     }
-    return Array.isArray(outputs) ? outputs : [outputs];
+    return [outputs].flat();
   };
-  return {applyAll, apply: (inputs, callArgs) => applyAll(inputs, callArgs)[0]!};
+}
+
+/** As a layer is to be called: with a list where there are several. */
+export function oneOrList(tensors: tfl.SymbolicTensor[]): Inputs {
+  return tensors.length === 1 ? tensors[0]! : tensors;
 }
 
 /** What the parts of a convolution block are called. */
