@@ -9,6 +9,8 @@ const COLORS =
   '#7f7f7f #8c564b #1f77b4 #17becf #74c0e0 #9467bd #d62728 #ff7f0e #2ca02c #111111 #bcbd22 #e377c2 #98df8a'.split(' ');
 /** Where the axis of the regrets begins: what lies below, as a regret of 0, is drawn there. */
 const LEAST_REGRET = 0.003;
+/** Where the logarithmic axes have their ticks: 1 and 3 times the powers of 10. */
+const TICKS = [-2, -1, 0, 1, 2, 3, 4].flatMap(power => [10 ** power, 3 * 10 ** power]);
 
 /** A Vega-Lite specification. */
 export function runChart(records: readonly MethodRecord[]): TopLevelSpec {
@@ -29,8 +31,9 @@ export function runChart(records: readonly MethodRecord[]): TopLevelSpec {
     type: 'quantitative' as const,
     title: 'Cells looked up',
     scale: {type: 'log' as const, nice: false},
-    axis: {grid: false, tickCount: 6, format: '~s'},
+    axis: {grid: false, values: TICKS.filter(tick => tick >= 1 && tick <= settings.evaluations)},
   };
+  const highest = Math.max(...values.map(({high}) => high));
   const color = {
     field: 'method',
     type: 'nominal' as const,
@@ -43,7 +46,7 @@ export function runChart(records: readonly MethodRecord[]): TopLevelSpec {
     type: 'quantitative' as const,
     title: 'Mean regret, points of test accuracy',
     scale: {type: 'log' as const, domainMin: LEAST_REGRET, nice: false, clamp: true},
-    axis: {tickCount: 6, format: '~g'},
+    axis: {values: TICKS.filter(tick => tick <= highest), format: '~g'},
   });
   const heading = (text: string) => ({text, fontSize: 12, anchor: 'start' as const});
   const size = {width: 400, height: 320};
@@ -101,7 +104,7 @@ export function runChart(records: readonly MethodRecord[]): TopLevelSpec {
     ],
     config: {
       axis: {labelFontSize: 11, titleFontSize: 12},
-      legend: {labelFontSize: 11, titleFontSize: 12, orient: 'bottom', columns: 4, title: null},
+      legend: {labelFontSize: 11, titleFontSize: 12, orient: 'bottom', columns: 3, title: null},
     },
   };
 }
