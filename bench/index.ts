@@ -7,6 +7,7 @@ import {benchEfficiency} from './efficiency.js';
 import {benchEstimators} from './estimators.js';
 import {benchListOps} from './listops.js';
 import {benchMoE} from './moe.js';
+import {benchSearchCell} from './search-cell.js';
 import {benchWasmKernels} from './wasm-kernels.js';
 
 const program = new Command('bench').description('Measures ratios of times within one run, the variants interleaved.');
@@ -36,6 +37,12 @@ program
   .option('--rounds <count>', 'how often each variant is timed', wholeNumber(1), 3)
   .option('--json', 'end with one line of JSON', false)
   .action(benchListOps);
+program
+  .command('search-cell')
+  .description('steps of an architecture search over one cell, over the cell found and over its bare convolutions')
+  .option('--rounds <count>', 'how often each variant is timed', wholeNumber(1), 9)
+  .option('--json', 'end with one line of JSON', false)
+  .action(benchSearchCell);
 program
   .command('moe')
   .description('a sparse Mixture-of-Experts, over the number of experts and over its peers')
