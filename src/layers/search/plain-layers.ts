@@ -5,7 +5,7 @@ import {deserializeLayer, serializeLayer} from '../child-layers.js';
 import {ConvolutionBlock} from '../convolution-block.js';
 import {copyGraph} from './copy-graph.js';
 import type {CellOperations} from './edge-operations.js';
-import {cellEdges} from './topology.js';
+import {cellEdges, liveNodes} from './topology.js';
 
 type Inputs = tfl.SymbolicTensor | tfl.SymbolicTensor[];
 
@@ -21,7 +21,10 @@ export function plainCell(
   copyOf: Copier,
 ): tfl.SymbolicTensor {
   const nodes = [input];
+  const isOpen = operations.map((candidates, e) => !candidates[choices[e]!]!.isNone);
+  const live = liveNodes(shapes.length, isOpen);
   for (let to = 1; to < shapes.length; ++to) {
+    if (!live[to]) continue; // its layers would be in no model, which could free them
     const terms: tfl.SymbolicTensor[] = [];
     for (const [edge, {from, to: target}] of cellEdges(shapes.length).entries()) {
       const {isNone, layers} = operations[edge]![choices[edge]!]!;
