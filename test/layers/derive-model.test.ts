@@ -18,9 +18,8 @@ import {numbers} from '../support/enumerate.js';
 import {expectClose, list} from '../support/expect-close.js';
 import {applied, modelOf, reload} from '../support/model.js';
 import {eachBackendAndKernels} from '../support/with-kernels.js';
-import {CHANNELS, dense, images, NETWORK, SIZE, spreadLogits} from './search-cases.js';
+import {CHANNELS, dense, images, NETWORK, SHAPE, SIZE, spreadLogits} from './search-cases.js';
 
-const SHAPE = [SIZE, SIZE, CHANNELS];
 const cellOf = (name: string, args: SearchCellArgs = {}) => searchCell({name, seed: 3, ...args});
 const head = (x: tfl.SymbolicTensor) =>
   applied(tfl.layers.dense({units: 2, name: 'head'}), applied(tfl.layers.globalAveragePooling2d({}), x));

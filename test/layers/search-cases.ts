@@ -15,9 +15,10 @@ import {list} from '../support/expect-close.js';
 /** A few convolutions and normalisations of a small batch in float32. */
 export const NETWORK = 1e-5;
 
-/** Pixels of a side, and channels, of the images. */
+/** Pixels of a side, channels and shape of the images. */
 export const SIZE = 4;
 export const CHANNELS = 3;
+export const SHAPE = [SIZE, SIZE, CHANNELS];
 
 /** Images with numbers in (-1, 1). */
 export const images = (batch = 2, seed = 5) =>

@@ -225,7 +225,7 @@ eachBackendAndKernels('a cell', backend => {
         for (let i = 0; i < 5; ++i) tf.dispose(model.predict(x));
         for (let i = 0; i < 5; ++i) tf.dispose(model.apply(x, {training: i % 2 === 0}) as tf.Tensor);
         await architecture.draw();
-      await model.trainOnBatch(x, y); // takes the draw
+        await model.trainOnBatch(x, y); // takes the draw
         await architecture.likeliest();
         await architecture.probabilities();
         await cell.picture();
