@@ -23,13 +23,13 @@ const FRAME = {
   config: {axis: {labelFontSize: 11, titleFontSize: 12}, legend: {labelFontSize: 12, labelLimit: 0}},
 } as const;
 const VALIDATION = 'Validation accuracy (%), shared weights';
-const TABLE = 'Test accuracy in the table (%)';
+const TABLE = 'Test accuracy (%), in the table';
 
 /** The figures of an epoch that have panels of their own; those of the table only where there is one. */
-const FIGURES: readonly {title: string; of: (record: EpochRecord) => number | undefined}[] = [
+const FIGURES: readonly {title: string; of: (record: EpochRecord) => number | undefined; zero?: true}[] = [
   {title: VALIDATION, of: ({validationAccuracy}) => 100 * validationAccuracy},
   {title: TABLE, of: ({table}) => table?.cifar10.test},
-  {title: 'Temperature', of: ({temperature}) => temperature},
+  {title: 'Temperature', of: ({temperature}) => temperature, zero: true},
 ];
 
 /** A Vega-Lite specification: a panel an edge with the probabilities of its operations, and beside them what came of it. */
@@ -45,8 +45,9 @@ export function runChart(history: readonly EpochRecord[], title: string): TopLev
       })),
     ),
   );
-  const figures = FIGURES.map(({title, of}) => ({
+  const figures = FIGURES.map(({title, of, zero = false}) => ({
     title,
+    zero,
     values: history.flatMap(record => (of(record) === undefined ? [] : [{epoch: record.epoch, value: of(record)}])),
   })).filter(({values}) => values.length > 0);
   return {
@@ -75,14 +76,14 @@ export function runChart(history: readonly EpochRecord[], title: string): TopLev
         },
       },
       {
-        vconcat: figures.map(({title, values}) => ({
+        vconcat: figures.map(({title, zero, values}) => ({
           width: 240,
-          height: 120,
+          height: 92,
           data: {values},
           mark: {type: 'line', point: point && {color: '#333333'}, color: '#333333'},
           encoding: {
             x: X,
-            y: {field: 'value', type: 'quantitative', title: title.split(', '), scale: {zero: false}},
+            y: {field: 'value', type: 'quantitative', title: title.split(', '), scale: {zero}, axis: {tickCount: 4}},
           },
         })),
       },

@@ -23,7 +23,7 @@ export interface Preset {
 }
 
 export const PRESETS: Record<SettingName, Preset> = {
-  small: {channels: 8, cells: 1, epochs: 30, batchSize: 64, images: 5000, weightRate: 0.025, choiceRate: 0.01},
+  small: {channels: 8, cells: 1, epochs: 60, batchSize: 64, images: 5000, weightRate: 0.025, choiceRate: 0.01},
   gdas: {channels: 16, cells: 5, epochs: 250, batchSize: 64, images: null, weightRate: 0.025, choiceRate: 3e-4},
 };
 

@@ -59,7 +59,8 @@ export async function report(output: string, run: Run, data: SearchData): Promis
   model.dispose();
   await saveJsonLines(join(output, RUN_FILES.history), state.history);
   const title = `${PROGRAM}: ${describeData(settings)}, ${describeMethod(settings)}`;
-  const picture = cellPicture({operations: NAS_BENCH_201_OPERATIONS, probabilities, choices, title});
+  const drawing = {operations: NAS_BENCH_201_OPERATIONS, probabilities, choices, title: describeMethod(settings)};
+  const picture = cellPicture(drawing);
   await writeAtomically(join(output, CELL), picture);
   await saveChart(join(output, RUN_FILES.chart), runChart(state.history, title));
   const {weightLoss, weightAccuracy, choiceLoss, choiceAccuracy, validationAccuracy, entropy} = state.history.at(-1)!;
