@@ -116,6 +116,19 @@ eachBackend('a step of a cell', backend => {
     },
   );
 
+  test.runIf(backend === 'cpu')("with 'computed' the tape holds the drawn operations alone", () => {
+    const {cell, architecture} = cellAndArchitecture({unsampled: 'computed'});
+    architecture.hold([1, 3, 1, 2, 1, 1]);
+    let onTape = -1;
+    step(cell, architecture, () => {
+      const output = run(cell, architecture, images());
+      const {activeTape} = tf.engine().state;
+      onTape = activeTape!.filter(({kernelName}) => kernelName === 'Conv2D').length;
+      return output;
+    });
+    expect(onTape).toBe(2);
+  });
+
   test('the choice costs its gradient while its layer is trainable, and nothing else', () => {
     for (const isOwn of [false, true]) {
       const {cell, architecture} = isOwn ? ownCell() : cellAndArchitecture({affine: true});
