@@ -20,7 +20,7 @@ import {batchesPerEpoch, isComplete, train} from './training.js';
 
 const NOTES = `
 Each step draws a cell. One batch of the first half of the images moves the weights of its operations, one of the second half, with another
-draw, the logits from which cells are drawn. The setting gdas is the published search; on one core it would take months. The setting small
+draw, the logits from which cells are drawn. The setting gdas is the published search; on one core it would take two days. The setting small
 departs from it by its size, and by the rate of the choices, ${PRESETS.small.choiceRate} in place of ${PRESETS.gdas.choiceRate}: in its few steps the published rate would leave
 the choices nearly even. Weight decay and momentum act on the drawn operations only. Which temperature the paper's search with ReinMax had
 is not published; here it is 1.
@@ -36,7 +36,7 @@ Examples:
   tfjs-moe train ${PROGRAM} --estimator stgs --seed 1
   tfjs-moe train ${PROGRAM} --dataset mnist --images 1000 --epochs 5
   tfjs-moe train ${PROGRAM} --unsampled computed --output runs/${PROGRAM}/computed
-  tfjs-moe train ${PROGRAM} --setting gdas --backend auto
+  tfjs-moe train ${PROGRAM} --setting gdas --threads 4
   tfjs-moe train ${PROGRAM} --resume
   tfjs-moe train ${PROGRAM} --compare runs/${PROGRAM}
   tfjs-moe train ${PROGRAM} --evaluate runs/${PROGRAM}/small-reinmax-t1-ones-seed0
