@@ -4,8 +4,8 @@
 // estimator (Dong and Yang 2020, https://arxiv.org/abs/2001.00326, and their program GDAS.py). Which temperature ReinMax had there is not
 // published; here it is 1, the only one at which its guarantee holds.
 //
-// small: of our own, for one core. A fifth of the images, a narrow network of one cell a stage, and few epochs: with the published rate the
-// logits would hardly move in so few steps, so that theirs is larger.
+// small: of our own, for one core. A fifth of the images, a narrow network of one cell a stage, and few epochs: with the published rates neither
+// the weights nor the logits would get far in so few steps, so that both are larger.
 // SPDX-License-Identifier: Apache-2.0
 import type {EstimatorName} from 'tfjs-moe/estimators';
 import type {SettingName, Unsampled} from './settings.js';
@@ -23,7 +23,7 @@ export interface Preset {
 }
 
 export const PRESETS: Record<SettingName, Preset> = {
-  small: {channels: 8, cells: 1, epochs: 60, batchSize: 64, images: 5000, weightRate: 0.025, choiceRate: 0.01},
+  small: {channels: 8, cells: 1, epochs: 60, batchSize: 64, images: 5000, weightRate: 0.1, choiceRate: 0.01},
   gdas: {channels: 16, cells: 5, epochs: 250, batchSize: 64, images: null, weightRate: 0.025, choiceRate: 3e-4},
 };
 

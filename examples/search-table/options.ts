@@ -26,7 +26,11 @@ const METHODS =
 /** Adds the options to a command. */
 export function addOptions(command: Command): Command {
   command
-    .option('--methods <list>', 'who searches', listOf(readMethod), listOf(readMethod)(METHODS))
+    .addOption(
+      new Option('--methods <list>', 'who searches')
+        .argParser(listOf(readMethod))
+        .default(listOf(readMethod)(METHODS), METHODS.replaceAll(',', ', ')),
+    )
     .addOption(
       new Option('--space <name>', 'the data set of the networks')
         .choices(Object.keys(SPACE_TITLES))
