@@ -1,7 +1,7 @@
 // One step of the weights, one of the choices: PyTorch's SGD and Adam with weight decay, as GDAS has them.
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
-import {clipByGlobalNorm} from '../listops/clip.js';
+import {clipByGlobalNorm} from '../shared/clip.js';
 import {halfCosine} from '../shared/learning-rate.js';
 import {CHOICES, WEIGHTS} from './presets.js';
 

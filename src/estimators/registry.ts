@@ -136,3 +136,10 @@ export function resolveEstimatorName(name: string): EstimatorName {
   }
   return found;
 }
+
+/** Whether the samples of an estimator are one-hot; of a function that is not known, and so not said. */
+export function isKnownOneHot(identifier: EstimatorIdentifier): boolean {
+  if (typeof identifier === 'function') return false;
+  const name = resolveEstimatorName(typeof identifier === 'string' ? identifier : identifier.name);
+  return (ESTIMATORS[name] as EstimatorEntry).hard;
+}

@@ -3,13 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {show, ValueError} from '../errors.js';
-import {
-  ESTIMATORS,
-  type EstimatorEntry,
-  type EstimatorIdentifier,
-  getEstimator,
-  resolveEstimatorName,
-} from '../estimators/registry.js';
+import {getEstimator, isKnownOneHot} from '../estimators/registry.js';
 import type {Estimator} from '../estimators/types.js';
 import {noGradient} from '../ops/no-gradient.js';
 import {topKMask} from '../ops/top-k-mask.js';
@@ -284,11 +278,4 @@ tf.serialization.registerClass(ArchitectureLogits);
  */
 export function architectureLogits(args: ArchitectureLogitsArgs = {}): ArchitectureLogits {
   return new ArchitectureLogits(args);
-}
-
-/** Whether the samples of an estimator are known to be one-hot; of a function that is not known. */
-function isKnownOneHot(estimator: EstimatorIdentifier): boolean {
-  if (typeof estimator === 'function') return false;
-  const name = resolveEstimatorName(typeof estimator === 'string' ? estimator : estimator.name);
-  return (ESTIMATORS[name] as EstimatorEntry).hard;
 }

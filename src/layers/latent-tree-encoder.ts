@@ -3,8 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {show, ValueError} from '../errors.js';
-import type {EstimatorEntry} from '../estimators/registry.js';
-import {ESTIMATORS, getEstimator, resolveEstimatorName} from '../estimators/registry.js';
+import {getEstimator, isKnownOneHot} from '../estimators/registry.js';
 import type {Estimator} from '../estimators/types.js';
 import {isOnHost} from '../ops/host-read.js';
 import {lstmSequence} from '../ops/lstm-sequence.js';
@@ -175,7 +174,7 @@ export class LatentTreeEncoder extends tfl.layers.Layer {
       bias: this.#bias.read() as tf.Tensor1D,
       query: this.#query.read() as tf.Tensor1D,
     };
-    const merge = isOnHost() && this.#isHard() ? mergeOnHost : mergeOnTape;
+    const merge = isOnHost() && isKnownOneHot(this.#args.estimator) ? mergeOnHost : mergeOnTape;
     return this.#sampler.named(() => merge(this.#leaves(input), lengths, weights, draws ? {draws} : {}));
   }
 
@@ -193,14 +192,6 @@ export class LatentTreeEncoder extends tfl.layers.Layer {
       this.#recurrentKernel.read() as tf.Tensor2D,
     );
     return tf.transpose(states, [1, 0, 2]);
-  }
-
-  /** Whether the sample is known to be one-hot. */
-  #isHard(): boolean {
-    const {estimator} = this.#args;
-    if (typeof estimator === 'function') return false;
-    const name = resolveEstimatorName(typeof estimator === 'string' ? estimator : estimator.name);
-    return (ESTIMATORS[name] as EstimatorEntry).hard;
   }
 
   #checkInput({shape}: tf.Tensor): void {

@@ -74,7 +74,9 @@ export class SamplerState {
   /** The noise of this training call, which it counts. */
   nextStep(): RandomSource {
     const step = this.step;
-    this.#step!.write(tf.scalar(step + 1, 'int32'));
+    tf.tidy(() => {
+      this.#step!.write(tf.scalar(step + 1, 'int32'));
+    });
     return this.#random.atStep(step);
   }
 
