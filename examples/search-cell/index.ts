@@ -21,8 +21,9 @@ import {batchesPerEpoch, isComplete, train} from './training.js';
 const NOTES = `
 Each step draws a cell. One batch of the first half of the images moves the weights of its operations, one of the second half, with another
 draw, the logits from which cells are drawn. The setting gdas is the published search; on one core it would take two days. The setting small
-departs from it by its size, and by the rate of the choices, ${PRESETS.small.choiceRate} in place of ${PRESETS.gdas.choiceRate}: in its few steps the published rate would leave
-the choices nearly even. Weight decay and momentum act on the drawn operations only. Which temperature the paper's search with ReinMax had
+departs from it by its size, by the rates of weights and choices, ${PRESETS.small.weightRate} and ${PRESETS.small.choiceRate} in place of ${PRESETS.gdas.weightRate} and ${PRESETS.gdas.choiceRate}, and by its first
+${PRESETS.small.warmUp} epochs, in which the weights alone learn: in its few steps the published rates would leave the choices nearly even, and choices made
+before the weights have learned end in cells without any. Weight decay and momentum act on the drawn operations only. Which temperature the paper's search with ReinMax had
 is not published; here it is 1.
 
 Where the images come from, the first that applies; ask for others by --dataset:

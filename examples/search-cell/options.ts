@@ -19,6 +19,7 @@ export interface Options extends CommonOptions {
   channels?: number;
   cells?: number;
   epochs?: number;
+  warmUp?: number;
   batchSize?: number;
   images?: number;
   weightRate?: number;
@@ -63,6 +64,11 @@ export function addOptions(command: Command, comparison: string): Command {
     .option('--channels <n>', `of the first stage ${perSetting('channels')}`, wholeNumber(1))
     .option('--cells <n>', `of each stage ${perSetting('cells')}`, wholeNumber(1))
     .option('--epochs <n>', `how often to go through each half ${perSetting('epochs')}`, wholeNumber(1))
+    .option(
+      '--warm-up <n>',
+      `the first epochs, in which the weights alone learn ${perSetting('warmUp')}`,
+      wholeNumber(0),
+    )
     .option('--batch-size <n>', `images a step ${perSetting('batchSize')}`, wholeNumber(2))
     .option('--images <n>', `of each half; fewer where there are not so many ${perSetting('images')}`, wholeNumber(2))
     .option('--weight-rate <r>', `learning rate of the weights ${perSetting('weightRate')}`, positive)
@@ -105,6 +111,13 @@ export function chooseSettings(options: Options): Choice {
       `--unsampled: must be computed with ${estimator}, whose draw is a mixture of all operations, but got ${unsampled}.`,
     );
   }
+  const epochs = options.epochs ?? preset.epochs;
+  const warmUp = options.warmUp ?? Math.min(preset.warmUp, Math.floor(epochs / 3));
+  if (warmUp >= epochs) {
+    throw new ValueError(
+      `--warm-up: must leave epochs for the choices, fewer than --epochs (=${epochs}), but got ${warmUp}.`,
+    );
+  }
   return {
     setting,
     estimator,
@@ -113,7 +126,8 @@ export function chooseSettings(options: Options): Choice {
     unsampled,
     channels: options.channels ?? preset.channels,
     cells: options.cells ?? preset.cells,
-    epochs: options.epochs ?? preset.epochs,
+    epochs,
+    warmUp,
     batchSize: options.batchSize ?? preset.batchSize,
     images: options.images ?? null,
     weightRate: options.weightRate ?? preset.weightRate,

@@ -5,7 +5,8 @@
 // published; here it is 1, the only one at which its guarantee holds.
 //
 // small: of our own, for one core. A fifth of the images, a narrow network of one cell a stage, and few epochs: with the published rates neither
-// the weights nor the logits would get far in so few steps, so that both are larger.
+// the weights nor the logits would get far in so few steps, so that both are larger. And
+// the choices wait for the weights: of untrained operations those without weights seem best, and a search that begins at once ends in pools.
 // SPDX-License-Identifier: Apache-2.0
 import type {EstimatorName} from 'tfjs-moe/estimators';
 import type {SettingName, Unsampled} from './settings.js';
@@ -15,6 +16,8 @@ export interface Preset {
   channels: number;
   cells: number;
   epochs: number;
+  /** Epochs before the first step of the choices. */
+  warmUp: number;
   batchSize: number;
   /** Of each half; null for all. Where there are fewer, all. */
   images: number | null;
@@ -23,8 +26,26 @@ export interface Preset {
 }
 
 export const PRESETS: Record<SettingName, Preset> = {
-  small: {channels: 8, cells: 1, epochs: 60, batchSize: 64, images: 5000, weightRate: 0.1, choiceRate: 0.01},
-  gdas: {channels: 16, cells: 5, epochs: 250, batchSize: 64, images: null, weightRate: 0.025, choiceRate: 3e-4},
+  small: {
+    channels: 8,
+    cells: 1,
+    epochs: 60,
+    warmUp: 20,
+    batchSize: 64,
+    images: 5000,
+    weightRate: 0.1,
+    choiceRate: 0.01,
+  },
+  gdas: {
+    channels: 16,
+    cells: 5,
+    epochs: 250,
+    warmUp: 0,
+    batchSize: 64,
+    images: null,
+    weightRate: 0.025,
+    choiceRate: 3e-4,
+  },
 };
 
 /** Of the weights: stochastic gradient descent with Nesterov's momentum, its rate falling to this one by half a cosine. */

@@ -22,9 +22,9 @@ export interface EpochRecord {
   /** Mean cross-entropy in nats of the steps of the weights, each with the cell that it drew, and the share classified right. */
   weightLoss: number;
   weightAccuracy: number;
-  /** The same of the steps of the choices. */
-  choiceLoss: number;
-  choiceAccuracy: number;
+  /** The same of the steps of the choices; null before the first of them. */
+  choiceLoss: number | null;
+  choiceAccuracy: number | null;
   /** The likeliest cell at the end of the epoch, in the form of NAS-Bench-201. */
   architecture: string;
   /** Its share right of images of the second half, with the shared weights. */
@@ -46,17 +46,18 @@ export interface EpochRecord {
 
 /** Where a run stands: what JSON can hold of it. The rest is in the tensors. */
 export interface RunState {
-  /** Pairs of steps done: one of the weights, one of the choices. */
+  /** Pairs of steps done: one of the weights and, after the first epochs, one of the choices. */
   step: number;
   /** Epochs done. */
   epoch: number;
   /** Pairs done of the epoch under way. */
   batch: number;
-  /** Sums over the epoch under way, `examples` of each half. */
+  /** Sums over the epoch under way, `examples` of the weights' steps. */
   sums: {
     examples: number;
     weightLoss: number;
     weightCorrect: number;
+    choiceExamples: number;
     choiceLoss: number;
     choiceCorrect: number;
     seconds: number;
@@ -76,7 +77,7 @@ export interface Run extends Learner {
 
 /** The sums before the first step of an epoch. */
 export const NOTHING: RunState['sums'] = {
-  ...{examples: 0, weightLoss: 0, weightCorrect: 0, choiceLoss: 0, choiceCorrect: 0, seconds: 0},
+  ...{examples: 0, weightLoss: 0, weightCorrect: 0, choiceExamples: 0, choiceLoss: 0, choiceCorrect: 0, seconds: 0},
 };
 
 /** A run that has not begun. */

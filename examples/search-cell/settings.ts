@@ -28,6 +28,8 @@ export interface Settings {
   /** In the last epoch. */
   finalTemperature: number;
   epochs: number;
+  /** The first epochs, in which the weights alone learn, of cells drawn evenly. */
+  warmUp: number;
   /** Images of a batch of either half. */
   batchSize: number;
   /** Images of each half. */

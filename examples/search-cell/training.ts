@@ -73,7 +73,7 @@ export async function train(
       });
     const first = batch(WEIGHTS);
     const ofWeights = await weightStep(run, first, weightRateAt(state.step / total, weightRate));
-    const ofChoices = await choiceStep(run, batch(CHOICES));
+    const ofChoices = state.epoch < settings.warmUp ? undefined : await choiceStep(run, batch(CHOICES));
     ++state.step;
     ++state.batch;
     count(state, first.labels.length, ofWeights, ofChoices, (performance.now() - clock) / 1000);
@@ -97,11 +97,12 @@ function count(
   state: RunState,
   examples: number,
   ofWeights: StepFigures,
-  ofChoices: StepFigures,
+  ofChoices: StepFigures | undefined,
   seconds: number,
 ): void {
   const {sums} = state;
-  for (const [kind, {loss}] of Object.entries({weights: ofWeights, choices: ofChoices})) {
+  const steps = {weights: ofWeights, ...(ofChoices && {choices: ofChoices})};
+  for (const [kind, {loss}] of Object.entries(steps)) {
     if (Number.isFinite(loss)) continue;
     throw new ValueError(
       `${PROGRAM}: the loss of the ${kind} became ${loss} at step ${state.step}. Try a smaller --weight-rate.`,
@@ -110,8 +111,11 @@ function count(
   sums.examples += examples;
   sums.weightLoss += ofWeights.loss * examples;
   sums.weightCorrect += ofWeights.correct;
-  sums.choiceLoss += ofChoices.loss * examples;
-  sums.choiceCorrect += ofChoices.correct;
+  if (ofChoices) {
+    sums.choiceExamples += examples;
+    sums.choiceLoss += ofChoices.loss * examples;
+    sums.choiceCorrect += ofChoices.correct;
+  }
   sums.seconds += seconds;
   state.seconds += seconds;
 }
@@ -123,7 +127,7 @@ function figuresOf({state}: Run, perEpoch: number): Record<string, string> {
   return {
     epoch: (state.epoch + state.batch / perEpoch).toFixed(2),
     weights: percent(sums.weightCorrect / sums.examples),
-    choices: percent(sums.choiceCorrect / sums.examples),
+    choices: sums.choiceExamples > 0 ? percent(sums.choiceCorrect / sums.choiceExamples) : '-',
     validation: last === undefined ? '-' : percent(last.validationAccuracy),
     entropy: last === undefined ? '-' : last.entropy.toFixed(2),
     speed: speedOf(sums).toFixed(0),
@@ -131,7 +135,7 @@ function figuresOf({state}: Run, perEpoch: number): Record<string, string> {
 }
 
 const percent = (share: number) => (100 * share).toFixed(1);
-const speedOf = ({examples, seconds}: RunState['sums']) => (2 * examples) / seconds;
+const speedOf = ({examples, choiceExamples, seconds}: RunState['sums']) => (examples + choiceExamples) / seconds;
 
 async function closeEpoch(run: Run, data: SearchData): Promise<void> {
   const {settings, network, state} = run;
@@ -146,8 +150,8 @@ async function closeEpoch(run: Run, data: SearchData): Promise<void> {
     temperature: temperatureAt(epoch - 1, settings),
     weightLoss: sums.weightLoss / sums.examples,
     weightAccuracy: sums.weightCorrect / sums.examples,
-    choiceLoss: sums.choiceLoss / sums.examples,
-    choiceAccuracy: sums.choiceCorrect / sums.examples,
+    choiceLoss: sums.choiceExamples > 0 ? sums.choiceLoss / sums.choiceExamples : null,
+    choiceAccuracy: sums.choiceExamples > 0 ? sums.choiceCorrect / sums.choiceExamples : null,
     architecture: formatArchitecture(choices),
     validationAccuracy: validation.accuracy,
     validationLoss: validation.loss,
@@ -170,10 +174,12 @@ export function entropyOf(probabilities: readonly (readonly number[])[]): number
 function describeEpoch(record: EpochRecord, {epochs}: Settings): string {
   const {epoch, weightLoss, weightAccuracy, choiceLoss, choiceAccuracy, architecture, validationAccuracy} = record;
   const {table, entropy, examplesPerSecond, seconds} = record;
+  const ofChoices =
+    choiceLoss === null ? 'choices wait' : `choices ${choiceLoss.toFixed(3)} nats, ${percent(choiceAccuracy!)} %`;
   const found = table === null ? '' : `, in the table ${table.cifar10.test.toFixed(2)} %`;
   return (
     `epoch ${epoch}/${epochs}: weights ${weightLoss.toFixed(3)} nats, ${percent(weightAccuracy)} %, ` +
-    `choices ${choiceLoss.toFixed(3)} nats, ${percent(choiceAccuracy)} %; ${architecture}: ` +
+    `${ofChoices}; ${architecture}: ` +
     `validation ${percent(validationAccuracy)} %${found}; entropy ${entropy.toFixed(3)}, ` +
     `${examplesPerSecond.toFixed(0)} images/s, ${seconds.toFixed(1)} s`
   );

@@ -68,10 +68,19 @@ describe('the options', () => {
     return chooseSettings(command.parse(args, {from: 'user'}).opts<Options>());
   };
 
+  test('the warm-up leaves epochs for the choices: a third at most where the user does not say', () => {
+    expect(choose()).toMatchObject({epochs: 60, warmUp: 20});
+    expect(choose('--epochs', '4')).toMatchObject({epochs: 4, warmUp: 1});
+    expect(choose('--epochs', '4', '--warm-up', '3')).toMatchObject({warmUp: 3});
+    expect(() => choose('--epochs', '4', '--warm-up', '4')).toThrow(
+      '--warm-up: must leave epochs for the choices, fewer than --epochs (=4), but got 4.',
+    );
+  });
+
   test('the setting gdas is that of GDAS on NAS-Bench-201', () => {
     expect(choose('--setting', 'gdas', '--estimator', 'stgs')).toEqual({
       ...{setting: 'gdas', estimator: 'straightThroughGumbelSoftmax', temperature: 10, finalTemperature: 0.1},
-      ...{unsampled: 'ones', channels: 16, cells: 5, epochs: 250, batchSize: 64, images: null},
+      ...{unsampled: 'ones', channels: 16, cells: 5, epochs: 250, warmUp: 0, batchSize: 64, images: null},
       ...{weightRate: 0.025, choiceRate: 3e-4, clip: 5, seed: 0, dataset: null},
     });
   });

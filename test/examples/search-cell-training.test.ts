@@ -21,7 +21,16 @@ import {list} from '../support/expect-close.js';
 
 const SETTINGS: Settings = {
   ...{setting: 'small', estimator: 'straightThroughGumbelSoftmax', unsampled: 'ones', channels: 2, cells: 1, seed: 7},
-  ...{temperature: 5, finalTemperature: 0.5, epochs: 3, batchSize: 8, images: 20, weightRate: 0.1, choiceRate: 0.05},
+  ...{
+    temperature: 5,
+    finalTemperature: 0.5,
+    epochs: 3,
+    warmUp: 1,
+    batchSize: 8,
+    images: 20,
+    weightRate: 0.1,
+    choiceRate: 0.05,
+  },
   ...{
     clip: 5,
     backend: 'wasm',
@@ -89,31 +98,54 @@ test('a run that is saved within an epoch goes on, bit for bit, as one that was 
   const whole = startRun(SETTINGS, DATA);
   const lines = await trainUntil(whole);
   expect(lines).toHaveLength(3);
-  expect(lines[0]).toMatch(/^epoch 1\/3: weights \d\.\d{3} nats, [\d.]+ %, choices .* entropy 1\.\d{3}, \d+ images\/s/);
+  expect(lines[0]).toMatch(
+    /^epoch 1\/3: weights \d\.\d{3} nats, [\d.]+ %, choices wait; .* entropy 1\.\d{3}, \d+ images\/s/,
+  );
+  expect(lines[1]).toMatch(/^epoch 2\/3: weights \d\.\d{3} nats, [\d.]+ %, choices \d\.\d{3} nats, [\d.]+ %; /);
   expect(whole.state).toMatchObject({step: 3 * PAIRS, epoch: 3, batch: 0});
   expect(whole.state.history.map(({temperature}) => temperature)).toEqual([5, 2.75, 0.5]);
 
-  const stopped = startRun(SETTINGS, DATA);
-  await trainUntil(stopped, PAIRS + 2);
-  expect(stopped.state).toMatchObject({step: PAIRS + 2, epoch: 1, batch: 2});
-  const path = join(folder, 'checkpoint.bin');
-  await saveRun(path, stopped);
-  const saved = await loadCheckpoint<RunState>(path, 'search-cell');
-  expect(saved.settings).toEqual(SETTINGS);
-  const resumed = await resumeRun(SETTINGS, DATA, saved);
-  expect(weightsOf(resumed)).toEqual(weightsOf(stopped));
-  await trainUntil(resumed);
-  expect(weightsOf(resumed)).toEqual(weightsOf(whole));
-  expect(untimed(resumed)).toEqual(untimed(whole));
-  for (const {network} of [whole, stopped, resumed]) network.model.dispose();
+  // In the warm-up, and after it.
+  for (const [step, epoch, batch] of [
+    [2, 0, 2],
+    [PAIRS + 2, 1, 2],
+  ] as const) {
+    const stopped = startRun(SETTINGS, DATA);
+    await trainUntil(stopped, step);
+    expect(stopped.state).toMatchObject({step, epoch, batch});
+    const path = join(folder, `checkpoint-${step}.bin`);
+    await saveRun(path, stopped);
+    const saved = await loadCheckpoint<RunState>(path, 'search-cell');
+    expect(saved.settings).toEqual(SETTINGS);
+    const resumed = await resumeRun(SETTINGS, DATA, saved);
+    expect(weightsOf(resumed)).toEqual(weightsOf(stopped));
+    await trainUntil(resumed);
+    expect(weightsOf(resumed)).toEqual(weightsOf(whole));
+    expect(untimed(resumed)).toEqual(untimed(whole));
+    for (const {network} of [stopped, resumed]) network.model.dispose();
+  }
+  whole.network.model.dispose();
+}, 120_000);
+
+test('in the warm-up the weights alone learn, and nothing is said of the choices', async () => {
+  const run = startRun(SETTINGS, DATA);
+  const logits = () => list(run.network.architecture.logits.read());
+  const [start, weights] = [logits(), weightsOf(run)];
+  await trainUntil(run, PAIRS); // the whole of it
+  expect(logits()).toEqual(start);
+  expect(weightsOf(run)).not.toEqual(weights);
+  await trainUntil(run, PAIRS + 1);
+  expect(logits()).not.toEqual(start);
+  expect(run.state.history[0]).toMatchObject({choiceLoss: null, choiceAccuracy: null});
+  run.network.model.dispose();
 }, 120_000);
 
 test('saving and going on makes no tensors that stay', async () => {
   const run = startRun(SETTINGS, DATA);
-  await trainUntil(run, 1);
+  await trainUntil(run, PAIRS + 1); // both optimizers have their moments
   const before = tf.memory().numTensors;
   await saveRun(join(folder, 'again.bin'), run);
-  await trainUntil(run, PAIRS + 1); // over the end of an epoch
+  await trainUntil(run, 2 * PAIRS + 1); // over the end of an epoch
   expect(tf.memory().numTensors).toBe(before);
   run.network.model.dispose();
 }, 120_000);
