@@ -98,8 +98,7 @@ export class ArchitectureLogits extends tfl.layers.Layer {
 
   /**
    * The choices behind the last output where they were known before it: those of `draw` and `hold`, unless the estimator relaxes them (of a
-   * function of one's own that is not known). A backend that keeps its tensors on a
-   * device cannot be asked for others without waiting for it.
+   * function of one's own that is not known). A backend that keeps its tensors on a device cannot be asked for others without waiting for it.
    */
   get knownChoices(): readonly number[] | undefined {
     return this.#known;

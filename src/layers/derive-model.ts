@@ -16,7 +16,8 @@ interface Found {
 /**
  * Copies a model with each `SearchCell` in it replaced by its likeliest operations, and without the layers that chose. What is left are layers of
  * tfjs (convolution blocks become their activation, convolution and batch normalization) and those of one's own, with copies of the weights: a
- * model to train on, to save, and to load without this library.
+ * model to train on, to save, and to load without this library. A cell within a wrapper such as TimeDistributed, or within a layer of one's own, is
+ * not looked for.
  *
  * @param model Functional or sequential; models within it are copied likewise.
  * @returns The model, not compiled, owned by the caller.

@@ -35,8 +35,9 @@ const OWNER = 'SearchCell';
  * Call arguments: `training`.
  *
  * Weights are named `edge_<from>_<to>_<operation>/...`, and `architecture/logits` where they are the cell's own. An operation that was not drawn
- * gets no gradient (null in tfjs' lists), and no optimizer moves it in that step, by momentum or by weight decay neither. While the layer that
- * chooses is not `trainable`, the gradient of the choice is not computed, which spares an alternating search its cost in the steps of the weights.
+ * gets no gradient (null in tfjs' lists), and no optimizer moves it in that step, by momentum or by weight decay neither; a regularizer of its own
+ * is a loss of its weights, and acts in every step. While the layer that chooses is not `trainable`, the gradient of the choice is not computed,
+ * which spares an alternating search its cost in the steps of the weights.
  *
  * On backends that keep their tensors on a device (webgl, webgpu) the choices of training must be known beforehand: call
  * `await architecture.draw()` before each step, or use `unsampled: 'computed'`. A relaxed estimator (`gumbelSoftmax`) weighs the outputs of all
