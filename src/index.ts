@@ -83,7 +83,7 @@ export type {CandidateOperation, OperationIdentifier} from './layers/search/cand
 export type {CellPictureOptions} from './layers/search/cell-picture.js';
 export {cellPicture} from './layers/search/cell-picture.js';
 export type {DerivedArchitecture} from './layers/search/derive-cell.js';
-export type {NasBenchOperation} from './layers/search/operation-names.js';
+export type {NamedOperation, NasBenchOperation} from './layers/search/operation-names.js';
 export {NAS_BENCH_201_OPERATIONS} from './layers/search/operation-names.js';
 export {SearchCell, searchCell} from './layers/search-cell.js';
 export type {SearchCellArgs, UnsampledOutput} from './layers/search-cell-args.js';

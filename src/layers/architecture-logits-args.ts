@@ -4,7 +4,7 @@ import {checkCount, checkPositive, checkRange} from '../errors.js';
 import {type EstimatorIdentifier, getEstimator} from '../estimators/registry.js';
 import {seeded} from '../random/random-source.js';
 import {initialTemperature} from './discrete-router-args.js';
-import {NAS_BENCH_201_OPERATIONS, operationNamesOf} from './search/operation-names.js';
+import {NAS_BENCH_201_OPERATIONS, type NamedOperation, operationNamesOf} from './search/operation-names.js';
 import type {LayerArgs} from './tfjs-types.js';
 
 /** Arguments of `architectureLogits`, all with defaults. */
@@ -12,7 +12,7 @@ export interface ArchitectureLogitsArgs extends LayerArgs {
   /** Nodes of the cells, input and output included, at least 2. Default 4. */
   numNodes?: number;
   /** What an edge may do, as the cells have it; only the names are used. Default those of NAS-Bench-201. */
-  operations?: readonly (string | {name: string})[];
+  operations?: readonly (string | NamedOperation)[];
   /** Which estimator gives the choice its gradient: a name, an alias, `{name, ...options}`, or a function (not saved). Default 'reinmax'. */
   estimator?: EstimatorIdentifier;
   /** Initial temperature of the estimator, dimensionless, > 0. Kept as a weight, which `AnnealTemperature` writes. Default 1. */

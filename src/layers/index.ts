@@ -33,7 +33,7 @@ export {formatArchitecture, parseArchitecture} from './search/architecture-strin
 export type {CandidateOperation, OperationIdentifier} from './search/candidates.js';
 export {type CellPictureOptions, cellPicture} from './search/cell-picture.js';
 export type {DerivedArchitecture} from './search/derive-cell.js';
-export {NAS_BENCH_201_OPERATIONS, type NasBenchOperation} from './search/operation-names.js';
+export {NAS_BENCH_201_OPERATIONS, type NamedOperation, type NasBenchOperation} from './search/operation-names.js';
 export {SearchCell, searchCell} from './search-cell.js';
 export type {SearchCellArgs, UnsampledOutput} from './search-cell-args.js';
 export {SoftMoE, type SoftMoEArgs, softMoE} from './soft-moe.js';

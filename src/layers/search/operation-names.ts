@@ -14,6 +14,12 @@ export const NAS_BENCH_201_OPERATIONS = [
 /** The name of an operation of NAS-Bench-201. */
 export type NasBenchOperation = (typeof NAS_BENCH_201_OPERATIONS)[number];
 
+/** An operation, of which only the name is wanted. */
+export interface NamedOperation {
+  /** Letters, digits, `_` and `-`, a letter first. */
+  name: string;
+}
+
 /** Whether a name is one of NAS-Bench-201. */
 export function isNasBench201(name: string): name is NasBenchOperation {
   return NAS_BENCH_201_OPERATIONS.includes(name as never);
@@ -23,11 +29,11 @@ export function isNasBench201(name: string): name is NasBenchOperation {
 const NAME = /^[A-Za-z][A-Za-z0-9_-]*$/;
 
 /** The names in a list of operations; refuses an empty one, a name that no weight could bear, and one that is there twice. */
-export function operationNamesOf(owner: string, operations: readonly (string | {name: string})[]): string[] {
+export function operationNamesOf(owner: string, operations: readonly (string | NamedOperation)[]): string[] {
   if (!Array.isArray(operations) || operations.length === 0) {
     throw new ValueError(`${owner}: operations must be a list of one or more, but got ${show(operations)}.`);
   }
-  const names = operations.map((operation: string | {name: string}, i) => {
+  const names = operations.map((operation: string | NamedOperation, i) => {
     const name = typeof operation === 'string' ? operation : operation?.name;
     if (typeof name !== 'string' || !NAME.test(name)) {
       throw new ValueError(
