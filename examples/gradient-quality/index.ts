@@ -101,12 +101,8 @@ async function trainAndReport(options: Options, command: Command): Promise<void>
       const {settings, run, state, data} = await prepare(options, command, checkpoint);
       const total = totalSteps(settings, data);
       return {
-        get step() {
-          return state.step;
-        },
-        get isComplete() {
-          return state.step === total && state.records.length === settings.points.length;
-        },
+        step: () => state.step,
+        isComplete: () => state.step === total && state.records.length === settings.points.length,
         train: interrupt => trainAndMeasure(output, settings, run, state, data, interrupt),
         report: () => report(output, settings, run, state),
       };

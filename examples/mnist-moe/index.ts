@@ -89,12 +89,8 @@ async function trainAndReport(options: Options, command: Command): Promise<void>
     async prepare(checkpoint) {
       const {run, data} = await prepare(options, command, checkpoint);
       return {
-        get step() {
-          return run.state.step;
-        },
-        get isComplete() {
-          return isComplete(run, data);
-        },
+        step: () => run.state.step,
+        isComplete: () => isComplete(run, data),
         train: interrupt => trainInto(output, run, data, interrupt),
         report: () => report(output, run, data),
       };

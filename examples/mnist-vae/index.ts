@@ -19,7 +19,14 @@ import {
 import {estimatorOption} from '../shared/estimator-option.js';
 import {COMPARISON} from '../shared/finished-runs.js';
 import {OPTIMIZERS, type OptimizerName} from '../shared/optimizer-state.js';
-import {addCommonOptions, type CommonOptions, finiteNumber, givenOptions, wholeNumber} from '../shared/options.js';
+import {
+  addCommonOptions,
+  type CommonOptions,
+  finiteNumber,
+  givenOptions,
+  wholeNumber,
+  withOutput,
+} from '../shared/options.js';
 import {RUN_FILES} from '../shared/output-folder.js';
 import {loadRunModel, savedSettings} from '../shared/saved-run.js';
 import {runTraining} from '../shared/training-program.js';
@@ -102,7 +109,11 @@ export function createCommand(): Command {
       if (options.compare !== undefined) await compare(options.compare);
       else if (options.evaluate !== undefined) await evaluateSaved(options.evaluate, options);
       else if (options.study) await trainStudy(options, command);
-      else await trainAndReport(withOutput(options, command), command);
+      else
+        await trainAndReport(
+          withOutput(options, command, () => runName(options)),
+          command,
+        );
     });
 }
 
@@ -113,12 +124,8 @@ function parseSizeOption(text: string): string {
   return text;
 }
 
-/** Without a folder of the user's, one that tells the runs apart. */
-function withOutput(options: Options, command: Command): Options {
-  if (command.getOptionValueSource('output') === 'cli') return options;
-  const {size, estimator, temperature, seed} = options;
-  const parts = [size, estimator, ...(temperature === undefined ? [] : [`t${temperature}`]), `seed${seed}`];
-  return {...options, output: `runs/${PROGRAM}/${parts.join('-')}`};
+function runName({size, estimator, temperature, seed}: Options): string {
+  return [size, estimator, ...(temperature === undefined ? [] : [`t${temperature}`]), `seed${seed}`].join('-');
 }
 
 /** Every run of the study with the options that are not the study's own. */
@@ -145,12 +152,8 @@ async function trainAndReport(options: Options, command: Command): Promise<void>
       const {run, data} = await prepare(options, command, checkpoint);
       made = run;
       return {
-        get step() {
-          return run.state.step;
-        },
-        get isComplete() {
-          return isComplete(run, data);
-        },
+        step: () => run.state.step,
+        isComplete: () => isComplete(run, data),
         train: interrupt => trainInto(output, run, data, interrupt),
         report: () => report(output, run, data),
       };

@@ -116,12 +116,8 @@ async function trainAndReport(options: Options, command: Command): Promise<void>
     async prepare(checkpoint) {
       const {run, text} = await prepare(options, command, checkpoint);
       return {
-        get step() {
-          return run.state.step;
-        },
-        get isComplete() {
-          return isComplete(run);
-        },
+        step: () => run.state.step,
+        isComplete: () => isComplete(run),
         train: interrupt => trainInto(output, run, text, interrupt),
         report: () => report(output, options, run, text),
       };

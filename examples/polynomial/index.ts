@@ -94,12 +94,8 @@ async function trainAndReport(options: Options, command: Command): Promise<void>
     async prepare(checkpoint) {
       const list = await prepare(options, command, checkpoint);
       return {
-        get step() {
-          return progressOf(list).done;
-        },
-        get isComplete() {
-          return isComplete(list);
-        },
+        step: () => progressOf(list).done,
+        isComplete: () => isComplete(list),
         train: interrupt => trainInto(output, list, interrupt),
         report: () => {
           const {settings, state} = list;

@@ -5,6 +5,7 @@ import {Command} from 'commander';
 import type {Images} from '../data/images.js';
 import {COMPARISON} from '../shared/finished-runs.js';
 import type {Interrupt} from '../shared/interrupt.js';
+import {withOutput} from '../shared/options.js';
 import {RUN_FILES} from '../shared/output-folder.js';
 import {startProgress} from '../shared/progress.js';
 import {saveJsonLines} from '../shared/results.js';
@@ -29,7 +30,10 @@ export function createVaeCommand<Own extends object>(program: VaeProgram<Own>): 
     .action(async (options: OptionsOf<Own>) => {
       if (options.compare !== undefined) await compare(program, options.compare);
       else if (options.evaluate !== undefined) await evaluateSaved(program, options.evaluate, options, command);
-      else await trainAndReport(program, withOutput(program, options, command), command);
+      else {
+        const runName = () => program.outputName(options, resolveAlias(options.method));
+        await trainAndReport(program, withOutput(options, command, runName), command);
+      }
     });
 }
 
@@ -44,17 +48,6 @@ Ctrl-C saves the run and stops it; --resume goes on to the same numbers. Each fi
 ${RESULTS}, beside its folder.`;
 }
 
-/** Without a folder of the user's, one that tells the runs apart. */
-function withOutput<Own extends object>(
-  program: VaeProgram<Own>,
-  options: OptionsOf<Own>,
-  command: Command,
-): OptionsOf<Own> {
-  if (command.getOptionValueSource('output') === 'cli') return options;
-  const last = program.outputName(options, resolveAlias(options.method));
-  return {...options, output: `runs/${program.name}/${last}`};
-}
-
 async function trainAndReport<Own extends object>(
   program: VaeProgram<Own>,
   options: OptionsOf<Own>,
@@ -66,12 +59,8 @@ async function trainAndReport<Own extends object>(
     async prepare(checkpoint) {
       const {run, data, title} = await prepare(program, options, command, checkpoint);
       return {
-        get step() {
-          return run.state.step;
-        },
-        get isComplete() {
-          return isComplete(run);
-        },
+        step: () => run.state.step,
+        isComplete: () => isComplete(run),
         train: interrupt => trainInto(output, run, data, interrupt),
         report: () => report(output, title, run, data, options),
       };

@@ -4,6 +4,7 @@ import {join} from 'node:path';
 import {Command} from 'commander';
 import {COMPARISON} from '../shared/finished-runs.js';
 import type {Interrupt} from '../shared/interrupt.js';
+import {withOutput} from '../shared/options.js';
 import {RUN_FILES} from '../shared/output-folder.js';
 import {startProgress} from '../shared/progress.js';
 import {saveJsonLines} from '../shared/results.js';
@@ -58,14 +59,12 @@ export function createCommand(): Command {
     .action(async (options: Options) => {
       if (options.compare !== undefined) await compare(options.compare);
       else if (options.evaluate !== undefined) await evaluateSaved(options.evaluate, options, command);
-      else await trainAndReport(withOutput(options, command), command);
+      else
+        await trainAndReport(
+          withOutput(options, command, () => outputName(chooseSettings(options))),
+          command,
+        );
     });
-}
-
-/** Without a folder of the user's, one that tells the runs apart. */
-function withOutput(options: Options, command: Command): Options {
-  if (command.getOptionValueSource('output') === 'cli') return options;
-  return {...options, output: join('runs', PROGRAM, outputName(chooseSettings(options)))};
 }
 
 async function trainAndReport(options: Options, command: Command): Promise<void> {
@@ -75,12 +74,8 @@ async function trainAndReport(options: Options, command: Command): Promise<void>
     async prepare(checkpoint) {
       const {run, data} = await prepare(options, command, checkpoint);
       return {
-        get step() {
-          return run.state.step;
-        },
-        get isComplete() {
-          return isComplete(run);
-        },
+        step: () => run.state.step,
+        isComplete: () => isComplete(run),
         train: interrupt => trainInto(output, run, data, interrupt),
         report: () => report(output, run, data),
       };

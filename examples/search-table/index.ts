@@ -88,12 +88,8 @@ async function searchAndReport(options: Options, command: Command): Promise<void
       const from = checkpoint ? `, from method ${state.step}` : '';
       console.log(`${methods.length} methods, ${seeds} seeds each, ${evaluations} evaluations${from}`);
       return {
-        get step() {
-          return state.step;
-        },
-        get isComplete() {
-          return state.step === methods.length;
-        },
+        step: () => state.step,
+        isComplete: () => state.step === methods.length,
         train: interrupt => searchAll(output, settings, problem, state, interrupt),
         report: () => report(output, settings, state),
       };

@@ -1,5 +1,6 @@
 // The options that every program has, and how the text of an option becomes a checked value.
 // SPDX-License-Identifier: Apache-2.0
+import {join} from 'node:path';
 import {type Command, InvalidArgumentError, Option} from 'commander';
 import {BACKEND_CHOICES} from 'tfjs-moe/node';
 import type {BackendOptions} from './backend.js';
@@ -60,4 +61,14 @@ export function finiteNumber({above, from}: {above?: number; from?: number}): (t
 export function givenOptions(command: Command): Record<string, unknown> {
   const all = command.opts();
   return Object.fromEntries(Object.entries(all).filter(([name]) => command.getOptionValueSource(name) === 'cli'));
+}
+
+/** The options with an output folder that tells the runs of a program apart, unless the user named one. */
+export function withOutput<Options extends CommonOptions>(
+  options: Options,
+  command: Command,
+  runName: () => string,
+): Options {
+  if (command.getOptionValueSource('output') === 'cli') return options;
+  return {...options, output: join('runs', command.name(), runName())};
 }

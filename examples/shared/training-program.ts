@@ -18,9 +18,9 @@ export interface TrainingProgram<State extends object> {
 /** A run that is ready to go. */
 export interface PreparedRun {
   /** Steps done so far. */
-  readonly step: number;
+  step(): number;
   /** Whether no step is left. */
-  readonly isComplete: boolean;
+  isComplete(): boolean;
   /** Trains until the run is complete or a signal has come, and saves it. */
   train(interrupt: Interrupt): Promise<void>;
   /** Measures and prints what was learned, and writes the results; `result.json` last, which says that the run is finished. */
@@ -49,8 +49,8 @@ export async function runTraining<State extends object>(
     }
     if (!checkpoint) await clearOutput(output);
     await run.train(interrupt);
-    if (interrupt.exitCode !== undefined && !run.isComplete) {
-      console.log(`Saved after step ${run.step} in ${output}. Go on with --resume.`);
+    if (interrupt.exitCode !== undefined && !run.isComplete()) {
+      console.log(`Saved after step ${run.step()} in ${output}. Go on with --resume.`);
       process.exitCode = interrupt.exitCode;
       return;
     }

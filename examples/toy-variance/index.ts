@@ -86,12 +86,8 @@ async function measureAndReport(options: Options, command: Command): Promise<voi
       const from = state.step === 0 ? '' : `, from cell ${state.step}`;
       console.log(`${cells.length} cells at logits ${settings.logits.join(', ')}, on ${settings.backend}${from}`);
       return {
-        get step() {
-          return state.step;
-        },
-        get isComplete() {
-          return state.step === cells.length;
-        },
+        step: () => state.step,
+        isComplete: () => state.step === cells.length,
         train: interrupt => measureAll(output, settings, cells, state, interrupt),
         report: () => report(output, settings, state),
       };
