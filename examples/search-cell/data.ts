@@ -7,6 +7,7 @@ import {hasFile} from '../data/image-files.js';
 import type {LabelledImages} from '../data/labelled-images.js';
 import {loadNasBenchTable, NAS_BENCH_WAYS, type NasBenchTable} from '../data/nas-bench-table.js';
 import {loadSearchImages, type SearchImages, type SearchImagesOptions} from '../data/search-images.js';
+import {shrinkImages} from '../data/shrink-images.js';
 import {splitHalves} from '../data/split-halves.js';
 import {PRESETS} from './presets.js';
 import type {SettingName} from './settings.js';
@@ -22,6 +23,8 @@ export interface SearchData extends SearchImages {
 /** Which data. */
 export interface DataOptions extends Pick<SearchImagesOptions, 'dataset' | 'dataDir' | 'environment'> {
   setting: SettingName;
+  /** The side of the squares of pixels that become one; default 1. */
+  shrink?: number | undefined;
   /** Of each half; null for those of the setting, or all where there are fewer. */
   images: number | null;
   /** Where the table lies. Default: in dataDir, if it is there, or where TFJS_MOE_DATA says. */
@@ -34,14 +37,18 @@ const SPLIT_SEED = 201;
 /**
  * Loads the images, and the table if there is one, and says what they are.
  *
- * @throws ValueError where there are fewer images than the user asks for.
+ * @throws ValueError where there are fewer images than the user asks for, or they cannot be shrunk so.
  */
-export async function loadData({setting, images, tableDir, ...where}: DataOptions): Promise<SearchData> {
+export async function loadData({setting, images, tableDir, shrink = 1, ...where}: DataOptions): Promise<SearchData> {
   const found = await loadSearchImages({...where, report: line => console.log(line)});
   console.log(found.source);
   const most = Math.floor(found.train.count / 2);
   if (images !== null && images > most) {
     throw new ValueError(`--images: a half of ${found.source} has at most ${most} images, but got ${images}.`);
+  }
+  const {width, height} = found.train;
+  if (width % shrink !== 0 || height % shrink !== 0) {
+    throw new ValueError(`--shrink: must divide the sides of the images (${height} x ${width}), but got ${shrink}.`);
   }
   const {train, valid} = splitHalves(2 * (images ?? Math.min(PRESETS[setting].images ?? most, most)), SPLIT_SEED);
   const table = await loadTable({...where, dataDir: tableDir ?? where.dataDir});
@@ -50,7 +57,13 @@ export async function loadData({setting, images, tableDir, ...where}: DataOption
       ? `${table.source}, to look up what is found`
       : `There is no table to look up what is found. ${NAS_BENCH_WAYS}`,
   );
-  return {...found, halves: {weights: train, choices: valid}, table};
+  return {
+    ...found,
+    train: shrinkImages(found.train, shrink),
+    test: shrinkImages(found.test, shrink),
+    halves: {weights: train, choices: valid},
+    table,
+  };
 }
 
 const TABLE = {name: 'nasbench201.csv.gz'};

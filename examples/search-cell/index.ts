@@ -22,10 +22,11 @@ import {batchesPerEpoch, isComplete, train} from './training.js';
 const NOTES = `
 Each step draws a cell. One batch of the first half of the images moves the weights of its operations, one of the second half, with another
 draw, the logits from which cells are drawn. The setting gdas is the published search; on one core it would take two days. The setting small
-departs from it by its size, by the rates of weights and choices, ${PRESETS.small.weightRate} and ${PRESETS.small.choiceRate} in place of ${PRESETS.gdas.weightRate} and ${PRESETS.gdas.choiceRate}, and by its first
-${PRESETS.small.warmUp} epochs, in which the weights alone learn: in its few steps the published rates would leave the choices nearly even, and choices made
-before the weights have learned end in cells without any. Weight decay and momentum act on the drawn operations only. Which temperature the paper's search with ReinMax had
-is not published; here it is 1.
+departs from it by its size, with images of half the height and width; by the rates of weights and choices, ${PRESETS.small.weightRate} and ${PRESETS.small.choiceRate} in
+place of ${PRESETS.gdas.weightRate} and ${PRESETS.gdas.choiceRate}; by its first ${PRESETS.small.warmUp} epochs, in which the weights alone learn; and by computing the operations that were not
+drawn. In its few steps the published rates would leave the choices nearly even, and choices that weights make before they have learned end in
+cells without any, as did those of all searches that we made with --unsampled ones. Weight decay and momentum act on the drawn operations only.
+Which temperature the paper's search with ReinMax had is not published; here it is 1.
 
 Where the images come from, the first that applies; ask for others by --dataset:
   --data-dir <folder>    the binary files of CIFAR-10, or a folder with the subfolders cifar10 and nasbench201
@@ -37,11 +38,11 @@ Examples:
   tfjs-moe train ${PROGRAM}
   tfjs-moe train ${PROGRAM} --estimator stgs --seed 1
   tfjs-moe train ${PROGRAM} --dataset mnist --images 1000 --epochs 5
-  tfjs-moe train ${PROGRAM} --unsampled computed --output runs/${PROGRAM}/computed
+  tfjs-moe train ${PROGRAM} --shrink 1 --unsampled ones --output runs/${PROGRAM}/ones
   tfjs-moe train ${PROGRAM} --setting gdas --threads 4
   tfjs-moe train ${PROGRAM} --resume
   tfjs-moe train ${PROGRAM} --compare runs/${PROGRAM}
-  tfjs-moe train ${PROGRAM} --evaluate runs/${PROGRAM}/small-reinmax-t1-ones-seed0
+  tfjs-moe train ${PROGRAM} --evaluate runs/${PROGRAM}/small-reinmax-t1-computed-seed0
 
 Ctrl-C saves the run and stops it; --resume goes on to the same numbers. Each finished run adds a line to
 ${RESULTS}, beside its folder.`;

@@ -16,6 +16,7 @@ export interface Options extends CommonOptions {
   temperature?: number;
   finalTemperature?: number;
   unsampled?: Unsampled;
+  shrink?: number;
   channels?: number;
   cells?: number;
   epochs?: number;
@@ -58,8 +59,13 @@ export function addOptions(command: Command, comparison: string): Command {
     .addOption(
       new Option(
         '--unsampled <as>',
-        'what an operation that was not drawn counts as, in the gradient of the choice (default: ones; computed for gs)',
+        'what an operation that was not drawn counts as, in the gradient of the choice (default: computed in small and for gs, else ones)',
       ).choices(UNSAMPLED),
+    )
+    .option(
+      '--shrink <n>',
+      `side of the squares of pixels that become one, their mean ${perSetting('shrink')}`,
+      wholeNumber(1),
     )
     .option('--channels <n>', `of the first stage ${perSetting('channels')}`, wholeNumber(1))
     .option('--cells <n>', `of each stage ${perSetting('cells')}`, wholeNumber(1))
@@ -105,14 +111,14 @@ export function chooseSettings(options: Options): Choice {
   const preset = PRESETS[setting];
   const [first, last] = temperaturesFor(estimator);
   const temperature = options.temperature ?? first;
-  const unsampled = options.unsampled ?? unsampledFor(estimator);
+  const unsampled = options.unsampled ?? unsampledFor(estimator, setting);
   if (!ESTIMATORS[estimator].hard && unsampled !== 'computed') {
     throw new ValueError(
       `--unsampled: must be computed with ${estimator}, whose draw is a mixture of all operations, but got ${unsampled}.`,
     );
   }
   const epochs = options.epochs ?? preset.epochs;
-  const warmUp = options.warmUp ?? Math.min(preset.warmUp, Math.floor(epochs / 3));
+  const warmUp = options.warmUp ?? Math.floor((epochs * preset.warmUp) / preset.epochs);
   if (warmUp >= epochs) {
     throw new ValueError(
       `--warm-up: must leave epochs for the choices, fewer than --epochs (=${epochs}), but got ${warmUp}.`,
@@ -124,6 +130,7 @@ export function chooseSettings(options: Options): Choice {
     temperature,
     finalTemperature: options.finalTemperature ?? (options.temperature === undefined ? last : temperature),
     unsampled,
+    shrink: options.shrink ?? preset.shrink,
     channels: options.channels ?? preset.channels,
     cells: options.cells ?? preset.cells,
     epochs,

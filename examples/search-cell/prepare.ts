@@ -26,7 +26,7 @@ export async function prepare(
   const chosen: Options = saved ? {...options, ...toOptions(saved), ...givenOptions(command)} : options;
   const {images, dataset, ...choice} = chooseSettings(chosen);
   const data = await loadData({
-    ...{setting: choice.setting, images, dataDir: chosen.dataDir, environment: !saved},
+    ...{setting: choice.setting, shrink: choice.shrink, images, dataDir: chosen.dataDir, environment: !saved},
     ...(dataset !== null && {dataset}),
     tableDir: saved?.tableDir ?? undefined,
   });
@@ -65,7 +65,7 @@ export async function evaluateSaved(folder: string, options: Options, command: C
   const given = givenOptions(command) as Partial<Options>;
   const dataset = given.dataset ?? saved?.dataset;
   const data = await loadData({
-    ...{setting: options.setting, images: null, environment: !saved},
+    ...{setting: options.setting, shrink: given.shrink ?? saved?.shrink, images: null, environment: !saved},
     ...(dataset !== undefined && {dataset}),
     dataDir: given.dataDir ?? saved?.dataDir ?? undefined,
     tableDir: saved?.tableDir ?? undefined,

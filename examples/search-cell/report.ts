@@ -100,8 +100,9 @@ function describeFigures({architecture, hasCollapsed, counts, table}: Figures): 
 }
 
 /** What a run searched on; runs of the same stand in one group of comparisons. */
-export function describeData({setting, dataset, channels, cells, epochs, images}: Settings): string {
-  return `${dataset}, ${setting}: C = ${channels}, N = ${cells}, ${epochs} epochs of ${images.toLocaleString('en-US')}`;
+export function describeData({setting, dataset, shrink, channels, cells, epochs, images}: Settings): string {
+  const size = shrink === 1 ? '' : ` at 1/${shrink} size`;
+  return `${dataset}${size}, ${setting}: C = ${channels}, N = ${cells}, ${epochs} epochs of ${images.toLocaleString('en-US')}`;
 }
 
 /** What tells a run from others on the same. */

@@ -18,6 +18,8 @@ export interface Settings {
   setting: SettingName;
   estimator: EstimatorName;
   unsampled: Unsampled;
+  /** Each square of so many pixels by so many is one, their mean: 1 for the images as they are. */
+  shrink: number;
   /** C of the first stage; the second has twice as many, the third four times. */
   channels: number;
   /** N of each stage. */

@@ -19,6 +19,8 @@ import {type Batch, choiceStep, type StepFigures, weightStep} from './steps.js';
 /** The first word of the ids of random streams, then which half, then the epoch or the step. network.ts has 0. */
 const SHUFFLE = 1;
 const AUGMENTATION = 2;
+/** Pixels by which an image moves at most, of images that are not shrunk. */
+const PADDING = 4;
 /** Which half. */
 const WEIGHTS = 0;
 const CHOICES = 1;
@@ -54,7 +56,7 @@ export async function train(
   onEpoch: () => Promise<void>,
 ): Promise<void> {
   const {settings, network, state} = run;
-  const {seed, batchSize, weightRate} = settings;
+  const {seed, batchSize, weightRate, shrink} = settings;
   const perEpoch = batchesPerEpoch(settings);
   const total = settings.epochs * perEpoch;
   let orders: [weights: Uint32Array, choices: Uint32Array] | undefined;
@@ -69,7 +71,11 @@ export async function train(
     const batch = (half: 0 | 1): Batch =>
       makeBatch(data.train, orders![half].subarray(state.batch * batchSize, (state.batch + 1) * batchSize), {
         statistics: data.statistics,
-        augmentation: {random: seeded(seed).split(AUGMENTATION, half, state.step), mirror: data.canMirror},
+        augmentation: {
+          random: seeded(seed).split(AUGMENTATION, half, state.step),
+          mirror: data.canMirror,
+          padding: Math.round(PADDING / shrink),
+        },
       });
     const first = batch(WEIGHTS);
     const ofWeights = await weightStep(run, first, weightRateAt(state.step / total, weightRate));

@@ -68,9 +68,9 @@ describe('the options', () => {
     return chooseSettings(command.parse(args, {from: 'user'}).opts<Options>());
   };
 
-  test('the warm-up leaves epochs for the choices: a third at most where the user does not say', () => {
-    expect(choose()).toMatchObject({epochs: 60, warmUp: 20});
-    expect(choose('--epochs', '4')).toMatchObject({epochs: 4, warmUp: 1});
+  test('the warm-up has the share of the epochs that it has in the setting, and leaves some for the choices', () => {
+    expect(choose()).toMatchObject({epochs: 140, warmUp: 80});
+    expect(choose('--epochs', '4')).toMatchObject({epochs: 4, warmUp: 2});
     expect(choose('--epochs', '4', '--warm-up', '3')).toMatchObject({warmUp: 3});
     expect(() => choose('--epochs', '4', '--warm-up', '4')).toThrow(
       '--warm-up: must leave epochs for the choices, fewer than --epochs (=4), but got 4.',
@@ -80,7 +80,7 @@ describe('the options', () => {
   test('the setting gdas is that of GDAS on NAS-Bench-201', () => {
     expect(choose('--setting', 'gdas', '--estimator', 'stgs')).toEqual({
       ...{setting: 'gdas', estimator: 'straightThroughGumbelSoftmax', temperature: 10, finalTemperature: 0.1},
-      ...{unsampled: 'ones', channels: 16, cells: 5, epochs: 250, warmUp: 0, batchSize: 64, images: null},
+      ...{unsampled: 'ones', shrink: 1, channels: 16, cells: 5, epochs: 250, warmUp: 0, batchSize: 64, images: null},
       ...{weightRate: 0.025, choiceRate: 3e-4, clip: 5, seed: 0, dataset: null},
     });
   });
@@ -110,7 +110,7 @@ describe('the options', () => {
   });
 
   test('the output folder tells runs apart', () => {
-    expect(outputName(choose())).toBe('small-reinmax-t1-ones-seed0');
+    expect(outputName(choose())).toBe('small-reinmax-t1-computed-seed0');
     expect(outputName(choose('--estimator', 'stgs', '--dataset', 'mnist', '--unsampled', 'zeros', '--seed', '2'))).toBe(
       'small-mnist-straightThroughGumbelSoftmax-t10-0.1-zeros-seed2',
     );
@@ -163,6 +163,17 @@ describe('the data', () => {
     await expect(load(4001)).rejects.toThrow(/^--images: a half of MNIST.* has at most 4000 images, but got 4001\.$/);
   });
 
+  test('shrunk images are shrunk in both parts, and their sides must be multiples', async () => {
+    const {train, test} = await loadData({setting: 'small', images: 10, dataset: 'mnist', shrink: 2});
+    expect([train, test].map(({height, width}) => [height, width])).toEqual([
+      [14, 14],
+      [14, 14],
+    ]);
+    await expect(loadData({setting: 'small', images: 10, dataset: 'mnist', shrink: 3})).rejects.toThrow(
+      '--shrink: must divide the sides of the images (28 x 28), but got 3.',
+    );
+  });
+
   test('a batch has the labels of its images', async () => {
     const {train, statistics} = await load(10);
     const {labels, shape, images} = makeBatch(train, Uint32Array.of(7, 3, 7), {statistics});
@@ -202,7 +213,16 @@ describe('the comparison', () => {
 
   test('runs that differ by their seed only are a group', () => {
     const settings = {
-      ...{setting: 'small', dataset: 'mnist', channels: 8, cells: 1, epochs: 2, images: 60, unsampled: 'ones'},
+      ...{
+        setting: 'small',
+        dataset: 'mnist',
+        shrink: 2,
+        channels: 8,
+        cells: 1,
+        epochs: 2,
+        images: 60,
+        unsampled: 'ones',
+      },
       ...{estimator: 'reinmax', temperature: 1, finalTemperature: 1, seed: 1},
     } as Settings;
     const runs = [settings, {...settings, temperature: 2}, {...settings, seed: 0}].map(settings => ({settings}));

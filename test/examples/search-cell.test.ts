@@ -167,7 +167,7 @@ describe('search-cell', () => {
     const {architecture, table, hasCollapsed} = (await readResult('whole')).figures;
     const test = table!.accuracies.cifar10!.test.toFixed(2);
     expect(stdout).toMatch(
-      new RegExp(`ReinMax, τ = 1, ones +1 +1 +${test} +93\\.44 \\+- 0\\.23 +${Number(hasCollapsed)}$`, 'm'),
+      new RegExp(`ReinMax, τ = 1, computed +1 +1 +${test} +93\\.44 \\+- 0\\.23 +${Number(hasCollapsed)}$`, 'm'),
     );
     expect(stdout).toMatch(
       /Straight-through Gumbel-softmax, τ = 10 to 0\.1, computed +2 +1 +- +93\.23 \+- 0\.58 +\d$/m,
