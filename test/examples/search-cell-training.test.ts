@@ -20,7 +20,15 @@ import {registerWasmTrainingKernels} from '../../src/wasm/index.js';
 import {list} from '../support/expect-close.js';
 
 const SETTINGS: Settings = {
-  ...{setting: 'small', estimator: 'straightThroughGumbelSoftmax', unsampled: 'ones', shrink: 1, channels: 2, cells: 1, seed: 7},
+  ...{
+    setting: 'small',
+    estimator: 'straightThroughGumbelSoftmax',
+    unsampled: 'ones',
+    shrink: 1,
+    channels: 2,
+    cells: 1,
+    seed: 7,
+  },
   ...{
     temperature: 5,
     finalTemperature: 0.5,

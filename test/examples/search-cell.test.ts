@@ -175,7 +175,7 @@ describe('search-cell', () => {
     expect(stdout).toContain(architecture);
     const chart = await readFile(path('comparison.svg'), 'utf8');
     expect(chart).toContain('Test accuracy (%), in the table');
-    expect(chart).toContain('ReinMax, τ = 1, ones');
+    expect(chart).toContain('ReinMax, τ = 1, computed');
   });
 
   test.each([
