@@ -109,13 +109,13 @@ export function comparisonChart(runs: readonly ChartedRun[], title: string): Top
     ...FRAME,
     title: {text: title, anchor: 'start', fontSize: 14},
     vconcat: panels.map(panel => ({
+      title: {text: panel, anchor: 'start', fontSize: 13},
       hconcat: FIGURES.slice(0, 2)
         .map(figure => chart(panel, figure))
         .filter(({values}) => values.length > 0)
         .map(({title, values}) => ({
           width: 380,
           height: 260,
-          title: panel,
           data: {values},
           mark: {type: 'line', point: runs.every(({history}) => history.length === 1)},
           encoding: {
