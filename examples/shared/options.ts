@@ -70,5 +70,7 @@ export function withOutput<Options extends CommonOptions>(
   runName: () => string,
 ): Options {
   if (command.getOptionValueSource('output') === 'cli') return options;
-  return {...options, output: join('runs', command.name(), runName())};
+  // On the command line it is `tfjs-moe train <program>`.
+  const program = command.name().split(' ').at(-1)!;
+  return {...options, output: join('runs', program, runName())};
 }
