@@ -12,7 +12,7 @@ export interface BackendOptions {
 
 /** Starts the backend, prints what it runs on, and returns its name. */
 export async function startBackend({backend, threads, trainingKernels}: BackendOptions): Promise<string> {
-  const name = await useBackend(backend, {threads, trainingKernels});
+  const name = await useBackend(backend, {threads, trainingKernels, report: line => console.log(line)});
   if (name === 'wasm') console.log(describeWasm(threads, trainingKernels));
   return name;
 }

@@ -1,95 +1,80 @@
 // Chooses and starts a backend in Node, from what is installed.
 // SPDX-License-Identifier: Apache-2.0
-import * as tf from '@tensorflow/tfjs-core';
-import {checkBoolean, checkCount, checkOneOf, ValueError} from '../errors.js';
+import {checkBoolean, checkCount, checkOneOf, show, ValueError} from '../errors.js';
+import {BACKENDS, type BackendName, isMissing, startBackend} from './backends.js';
+import {Unusable} from './unusable.js';
 
-/** A backend that `useBackend` can start. */
-export type BackendName = 'wasm' | 'cpu';
+export type {BackendName} from './backends.js';
 
-/** Options of `useBackend`; they concern wasm alone. */
+/** Options of `useBackend`. */
 export interface UseBackendOptions {
-  /** How many threads compute, from 1 to 64; more than one by `enableWasmThreads` of `tfjs-moe/wasm`. Default 1. */
+  /** How many threads wasm computes with, from 1 to 64; more than one by `enableWasmThreads` of `tfjs-moe/wasm`. Default 1. */
   threads?: number;
-  /** Whether to register the training kernels of `tfjs-moe/wasm`. Default true. */
+  /** Whether wasm gets the training kernels of `tfjs-moe/wasm`. Default true. */
   trainingKernels?: boolean;
+  /** Is told which backends `'auto'` passed over, and why, in a line; not called if there was none. */
+  report?: (line: string) => void;
 }
 
-interface Backend {
-  package: string;
-  /** Registers the backend; fails where the package is not installed. */
-  load(): Promise<unknown>;
-  /** What is done before it starts, and once it runs. */
-  before?(options: Required<UseBackendOptions>): Promise<void>;
-  after?(options: Required<UseBackendOptions>): Promise<void>;
-}
-
-/** In the order of preference. */
-const BACKENDS: Record<BackendName, Backend> = {
-  wasm: {
-    package: '@tensorflow/tfjs-backend-wasm',
-    load: () => import('@tensorflow/tfjs-backend-wasm'),
-    async before({threads}) {
-      if (threads === 1) return;
-      const {enableWasmThreads} = await import('../wasm/index.js');
-      await enableWasmThreads(threads);
-    },
-    async after({trainingKernels}) {
-      if (!trainingKernels) return;
-      const {registerWasmTrainingKernels} = await import('../wasm/index.js');
-      registerWasmTrainingKernels();
-    },
-  },
-  cpu: {package: '@tensorflow/tfjs-backend-cpu', load: () => import('@tensorflow/tfjs-backend-cpu')},
-};
+const NAMES = Object.keys(BACKENDS) as BackendName[];
 
 /** The names that `useBackend` takes. */
-export const BACKEND_CHOICES = ['auto', ...(Object.keys(BACKENDS) as BackendName[])] as const;
+export const BACKEND_CHOICES = ['auto', ...NAMES] as const;
 
 /**
- * Starts a backend and makes it the current one. On wasm it also registers the training kernels of `tfjs-moe/wasm`.
+ * Starts a backend, has it compute a product to see that it works, and makes it the current one. On wasm it also registers the training kernels
+ * of `tfjs-moe/wasm`.
  *
- * @param name `'wasm'`, `'cpu'` (pure JavaScript, slow), or `'auto'`: the first of these whose package is installed.
+ * @param name `'node-gpu'` (`@tensorflow/tfjs-node-gpu`), `'node'` (`@tensorflow/tfjs-node`), `'webgpu'` (Dawn, by the package `webgpu`), `'wasm'`,
+ *   `'cpu'` (pure JavaScript, slow), or `'auto'`: the first of these, in this order, that is installed and works; node-gpu and webgpu only with a
+ *   real device.
  * @param options.threads How many threads the wasm backend computes with. Default 1.
  * @param options.trainingKernels Whether wasm gets the training kernels. Default true.
- * @returns The name of the backend that now runs.
+ * @param options.report Is told which backends `'auto'` passed over, and why.
+ * @returns The name of the backend that now runs, one of the above. TensorFlow.js itself calls the first two `tensorflow`.
  * @throws ValueError for another name, for a backend whose package is not installed, for one that does not start, and for threads that
  *   are no whole number from 1 to 64 or are asked of a wasm backend that runs already.
  * @example
- * await useBackend('auto'); // => 'wasm'
+ * await useBackend('auto', {report: console.log}); // => 'wasm', where nothing faster is installed
  */
 export async function useBackend(
   name: 'auto' | BackendName,
-  {threads = 1, trainingKernels = true}: UseBackendOptions = {},
-): Promise<string> {
+  {threads = 1, trainingKernels = true, report = () => {}}: UseBackendOptions = {},
+): Promise<BackendName> {
   checkOneOf('useBackend', 'name', name, BACKEND_CHOICES);
   checkCount('useBackend', 'threads', threads, 1);
   checkBoolean('useBackend', 'trainingKernels', trainingKernels);
+  if (typeof report !== 'function')
+    throw new ValueError(`useBackend: report must be a function, but got ${show(report)}.`);
   const options = {threads, trainingKernels};
-  const wanted = name === 'auto' ? (Object.keys(BACKENDS) as BackendName[]) : [name];
-  for (const candidate of wanted) {
-    if (!(await isInstalled(BACKENDS[candidate]))) continue;
-    await BACKENDS[candidate].before?.(options);
-    if (!(await tf.setBackend(candidate))) {
-      throw new ValueError(`useBackend: the backend "${candidate}" is installed but did not start.`);
+  if (name !== 'auto') {
+    try {
+      await startBackend(name, {...options, isAutomatic: false});
+    } catch (error) {
+      throw new ValueError(`useBackend: the backend "${name}" cannot be used: ${reasonOf(name, error)}.`, {
+        cause: error,
+      });
     }
-    await tf.ready();
-    await BACKENDS[candidate].after?.(options);
-    return tf.getBackend();
+    return name;
   }
-  const packages = wanted.map(candidate => BACKENDS[candidate].package);
-  throw new ValueError(
-    `useBackend: no package for the backend "${name}" is installed. Run: npm install ${packages.join(' or ')}.`,
-  );
+  const reasons: string[] = [];
+  for (const candidate of NAMES) {
+    try {
+      await startBackend(candidate, {...options, isAutomatic: true});
+    } catch (error) {
+      reasons.push(`${candidate} (${reasonOf(candidate, error)})`);
+      continue;
+    }
+    if (reasons.length > 0) report(`backend ${candidate}; not ${reasons.join(', ')}`);
+    return candidate;
+  }
+  throw new ValueError(`useBackend: there is no backend that works: not ${reasons.join(', ')}.`);
 }
 
-async function isInstalled(backend: Backend): Promise<boolean> {
-  try {
-    await backend.load();
-    return true;
-  } catch (error) {
-    const {code, message} = error as NodeJS.ErrnoException;
-    // Only the package itself may be absent; what breaks inside it is the user's to see.
-    if (code === 'ERR_MODULE_NOT_FOUND' && message.includes(backend.package)) return false;
-    throw error;
-  }
+/** Why a backend does not run, in words. @throws The error itself where it is not about that, such as threads that cannot be had. */
+function reasonOf(name: BackendName, error: unknown): string {
+  const {packages} = BACKENDS[name];
+  if (isMissing(error, packages)) return `not installed; npm install ${packages.join(' ')}`;
+  if (error instanceof Unusable) return error.message;
+  throw error;
 }
