@@ -13,7 +13,7 @@ const EPSILON = 1e-6;
 export function clipByGlobalNorm<T extends tf.Tensor>(gradients: readonly T[], maxNorm: number): T[] {
   return tf.tidy(() => {
     const squares = gradients.map(gradient => tf.sum(tf.square(gradient)));
-    const norm = tf.sqrt(tf.addN(squares));
+    const norm = tf.sqrt(tf.sum(tf.stack(squares)));
     const factor = tf.minimum(1, tf.div(maxNorm, tf.add(norm, EPSILON)));
     return gradients.map(gradient => tf.mul<T>(gradient, factor));
   });

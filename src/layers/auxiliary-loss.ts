@@ -1,6 +1,7 @@
 // Two ways for a layer to add a loss that depends on its input, where tfjs-layers only knows losses of weights.
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
+import {sumOf} from '../ops/sum-of.js';
 
 /** A value that is current for as long as one gradient is being recorded; null when none is. */
 export function currentTape(): object | null {
@@ -34,7 +35,7 @@ export class AuxiliaryLossQueue {
     if (this.#pending.length === 0) return tf.scalar(0);
     return tf.tidy(() => {
       // Recorded clones: the kept scalars may go at once, the gradient finds its way back by their identity.
-      const sum = tf.addN(this.#pending.map(loss => tf.clone(loss))) as tf.Scalar;
+      const sum = sumOf(this.#pending.map(loss => tf.clone(loss))) as tf.Scalar;
       this.dispose();
       return sum;
     });

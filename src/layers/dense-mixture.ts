@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import {hostRead, isOnHost} from '../ops/host-read.js';
+import {sumOf} from '../ops/sum-of.js';
 import {assign} from '../router/assign.js';
 import {currentTape} from './auxiliary-loss.js';
 import {DiscreteRouter} from './discrete-router.js';
@@ -49,7 +50,7 @@ export class DenseMixture implements Mixture {
   #sumOfAll(tokens: tf.Tensor2D, choice: tf.Tensor2D, apply: MixtureCall['apply']): tf.Tensor2D {
     const columns =
       this.#experts.length === 1 ? [choice] : (tf.split(choice, this.#experts.length, 1) as tf.Tensor2D[]);
-    return tf.addN(this.#experts.map((expert, e) => tf.mul(columns[e]!, apply(expert, tokens)))) as tf.Tensor2D;
+    return sumOf(this.#experts.map((expert, e) => tf.mul(columns[e]!, apply(expert, tokens)))) as tf.Tensor2D;
   }
 }
 

@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {show, ValueError} from '../errors.js';
+import {sumOf} from '../ops/sum-of.js';
 import {toFloat} from '../ops/to-float.js';
 import {currentTape} from './auxiliary-loss.js';
 import {buildChild, deserializeLayer, nameWeights, type SavedLayer, serializeLayer} from './child-layers.js';
@@ -230,7 +231,7 @@ export class GumbelMoE extends tfl.layers.Layer {
       this.#countedTape = tape;
       losses.push(...this.experts.flatMap(expert => expert.calculateLosses()));
     }
-    return tf.addN(losses) as tf.Scalar;
+    return sumOf(losses) as tf.Scalar;
   }
 }
 tf.serialization.registerClass(GumbelMoE);

@@ -1,6 +1,7 @@
 // The auxiliary loss of a router: a weighted sum of what src/router computes.
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
+import {sumOf} from '../ops/sum-of.js';
 import {standardNormal} from '../random/normal.js';
 import type {RandomSource} from '../random/random-source.js';
 import {entropyLoss} from '../router/entropy.js';
@@ -91,7 +92,7 @@ export function routerLoss(
   });
   add(weights.routerZLossWeight, () => routerZLoss(logits, masked));
   add(weights.entropyWeight, () => entropyLoss(probs, masked));
-  return tf.addN(terms) as tf.Scalar;
+  return sumOf(terms) as tf.Scalar;
 }
 
 /** Noise for the load loss alone, with V-MoE's deviation. */

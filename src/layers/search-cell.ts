@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {checkShape, show, ValueError} from '../errors.js';
 import {isOnHost} from '../ops/host-read.js';
+import {sumOf} from '../ops/sum-of.js';
 import {toFloat} from '../ops/to-float.js';
 import {ArchitectureLogits} from './architecture-logits.js';
 import {resolveArchitectureArgs} from './architecture-logits-args.js';
@@ -239,7 +240,7 @@ export class SearchCell extends tfl.layers.Layer {
   /** The losses of the operations' own regularizers. */
   #childLosses(): tf.Scalar {
     const losses: tf.Scalar[] = this.#children().flatMap(child => child.calculateLosses());
-    return losses.length > 0 ? (tf.addN(losses) as tf.Scalar) : tf.scalar(0);
+    return losses.length > 0 ? (sumOf(losses) as tf.Scalar) : tf.scalar(0);
   }
 
   #checkInputs(shapes: readonly tfl.Shape[]): void {

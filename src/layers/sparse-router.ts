@@ -5,6 +5,7 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import {ValueError} from '../errors.js';
 import {kHot} from '../ops/k-hot.js';
 import {noGradient} from '../ops/no-gradient.js';
+import {sumOf} from '../ops/sum-of.js';
 import {toFloat} from '../ops/to-float.js';
 import type {RandomSource} from '../random/random-source.js';
 import {cosineLogits} from '../router/cosine-logits.js';
@@ -245,7 +246,7 @@ tf.serialization.registerClass(SparseRouter);
 /** The weights of the choices, at their experts: [T, E]. */
 function weightsByExpert({indices, weights}: Routing, numExperts: number): tf.Tensor2D {
   const [rows, choices] = indices.shape;
-  return tf.addN(
+  return sumOf(
     Array.from({length: choices}, (_, j) => {
       const chosen = noGradient(() => kHot(tf.slice(indices, [0, j], [rows, 1]), numExperts));
       return tf.mul<tf.Tensor2D>(chosen, tf.slice(weights, [0, j], [rows, 1]));

@@ -1,6 +1,7 @@
 // The sum of what chosen operations give, with the gradient of the one-hot choice.
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
+import {sumOf} from './sum-of.js';
 
 /** An operation on an edge, with what it gave: undefined for zeros that nothing computed. */
 export interface OperationOutput {
@@ -63,7 +64,7 @@ export function sumOfChosen(
 /** A tensor of its own: the sum of any number of others. */
 function addUp(outputs: tf.Tensor[], shape: number[]): tf.Tensor {
   if (outputs.length === 0) return tf.zeros(shape);
-  return outputs.length === 1 ? tf.clone(outputs[0]!) : tf.addN(outputs);
+  return outputs.length === 1 ? tf.clone(outputs[0]!) : sumOf(outputs);
 }
 
 /** Which entries of the choice each scalar of its gradient belongs to: rows of [scalars, edges * operations], the last one that of sum(dy). */

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import {noGradient} from '../../ops/no-gradient.js';
+import {sumOf} from '../../ops/sum-of.js';
 import {withEstimate} from './objective.js';
 import type {ScoreEstimate} from './types.js';
 
@@ -12,6 +13,6 @@ import type {ScoreEstimate} from './types.js';
  * @param estimate Of the logits' shape: the estimated gradient of each example's expected loss. Not differentiated.
  */
 export function averageDraws(values: tf.Tensor1D[], logits: tf.Tensor, estimate: tf.Tensor): ScoreEstimate {
-  const mean = tf.div(tf.addN(values), values.length) as tf.Tensor1D;
+  const mean = tf.div(sumOf(values), values.length) as tf.Tensor1D;
   return {loss: withEstimate(mean, logits, estimate), value: noGradient(() => tf.clone(mean))};
 }

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import {noGradient} from '../../ops/no-gradient.js';
+import {sumOf} from '../../ops/sum-of.js';
 import {toFloat} from '../../ops/to-float.js';
 import type {RandomSource} from '../../random/random-source.js';
 import {averageDraws} from './average-draws.js';
@@ -43,7 +44,7 @@ export function disarm(objective: Objective, logits: tf.Tensor, options: ScoreOp
       const terms = pairs.map(([first, second], k) =>
         tf.mul(perExample(tf.sub(values[k]![0]!, values[k]![1]!), first), tf.sub(first, second)),
       );
-      return tf.div(tf.mul(tf.addN(terms), tf.sigmoid(tf.abs(logits))), numSamples);
+      return tf.div(tf.mul(sumOf(terms), tf.sigmoid(tf.abs(logits))), numSamples);
     });
     return averageDraws(values.flat(), logits, estimate);
   });

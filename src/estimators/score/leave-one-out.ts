@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import {noGradient} from '../../ops/no-gradient.js';
+import {sumOf} from '../../ops/sum-of.js';
 import {averageDraws} from './average-draws.js';
 import {checkNoState} from './check-state.js';
 import {drawHard, sampleMean} from './draw.js';
@@ -52,8 +53,8 @@ export function leaveOneOut(objective: Objective, logits: tf.Tensor, options: Sc
  */
 export function leaveOneOutGradient(draws: tf.Tensor[], values: tf.Tensor1D[], probs: tf.Tensor): tf.Tensor {
   return tf.tidy(() => {
-    const mean = tf.div(tf.addN(values), values.length);
+    const mean = tf.div(sumOf(values), values.length);
     const terms = draws.map((draw, k) => tf.mul(perExample(tf.sub(values[k]!, mean), draw), tf.sub(draw, probs)));
-    return tf.div(tf.addN(terms), draws.length - 1);
+    return tf.div(sumOf(terms), draws.length - 1);
   });
 }

@@ -4,6 +4,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {checkRange} from '../../errors.js';
 import {noGradient} from '../../ops/no-gradient.js';
+import {sumOf} from '../../ops/sum-of.js';
 import {averageDraws} from './average-draws.js';
 import {checkState} from './check-state.js';
 import {drawHard, sampleMean} from './draw.js';
@@ -89,7 +90,7 @@ export function reinforce(objective: Objective, logits: tf.Tensor, options: Scor
         const advantage = state ? tf.sub(values[k]!, state.variables[0]) : values[k]!;
         return tf.mul(perExample(advantage, draw), tf.sub(draw, probs));
       });
-      return tf.div(tf.addN(terms), numSamples);
+      return tf.div(sumOf(terms), numSamples);
     });
     state?.update(values);
     return averageDraws(values, logits, estimate);

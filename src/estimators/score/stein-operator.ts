@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import {noGradient} from '../../ops/no-gradient.js';
+import {sumOf} from '../../ops/sum-of.js';
 import type {BitDraws} from './bit-draws.js';
 
 /**
@@ -40,7 +41,7 @@ export function steinTerms({bits, scores, values, gradients}: BitDraws, surrogat
     });
     return surrogates(linear as tf.Tensor3D, rotate(values, j + 1));
   });
-  const [h1, h2] = [0, 1].map(i => tf.div(tf.addN(others.map(pair => pair[i]!)), numSamples - 1));
+  const [h1, h2] = [0, 1].map(i => tf.div(sumOf(others.map(pair => pair[i]!)), numSamples - 1));
   const operate = (h: tf.Tensor) => tf.div(tf.sum(tf.mul(tf.abs(scores), changes(h)), -1, true), numBits);
   // w_d = |score_d| and w_d (1 - 2 b_d) = -score_d, so that A(h2 . score) = score (A h2 - h2(y_d) / D), coordinate by coordinate.
   const score = tf.mul(scores, tf.sub(operate(h2!), tf.div(atNeighbours(h2!), numBits)));

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import {noGradient} from '../../ops/no-gradient.js';
+import {sumOf} from '../../ops/sum-of.js';
 import {type OperationOutput, sumOfChosen} from '../../ops/sum-of-chosen.js';
 import type {UnsampledOutput} from '../search-cell-args.js';
 import {applyOperation, type CellOperations} from './edge-operations.js';
@@ -77,7 +78,7 @@ export function runWeighted(input: tf.Tensor, {cell, choice, training}: CellCall
         terms.push(tf.mul(weight, output));
       });
     }
-    nodes[to] = terms.length > 0 ? tf.addN(terms) : tf.zeros([input.shape[0]!, ...(shapes[to]!.slice(1) as number[])]);
+    nodes[to] = terms.length > 0 ? sumOf(terms) : tf.zeros([input.shape[0]!, ...(shapes[to]!.slice(1) as number[])]);
   }
   return nodes[shapes.length - 1]!;
 }
