@@ -35,7 +35,7 @@ export function plainCell(
   }
   const output = nodes[shapes.length - 1]!;
   // The output of a model that does nothing must be another tensor than its input.
-  return output === input ? applied(tfl.layers.activation({activation: 'linear'}), output) : output;
+  return output === input ? copied(output) : output;
 }
 
 /** A copy of a layer, not built before it is applied; the first time it is given the weights of the original. */
@@ -102,9 +102,16 @@ function applied(layer: tfl.layers.Layer, inputs: Inputs): tfl.SymbolicTensor {
   return layer.apply(inputs) as tfl.SymbolicTensor;
 }
 
+/**
+ * Where skips bring a node to another twice, one of them is a copy: a model of tfjs 4.22 counts who takes a tensor by layers, but what was taken by
+ * tensors, and frees what a layer takes twice before the next layer has had it.
+ */
 function sumOf(terms: tfl.SymbolicTensor[]): tfl.SymbolicTensor | undefined {
-  return terms.length > 1 ? applied(tfl.layers.add(), terms) : terms[0];
+  const distinct = terms.map((term, i) => (terms.indexOf(term) < i ? copied(term) : term));
+  return terms.length > 1 ? applied(tfl.layers.add(), distinct) : terms[0];
 }
+
+const copied = (tensor: tfl.SymbolicTensor) => applied(tfl.layers.activation({activation: 'linear'}), tensor);
 
 /** Zeros of the shape of a node into which nothing comes. tfjs has no constant, but takes a factor of 0, and repeats the mean of what is left. */
 function zeros(input: tfl.SymbolicTensor, shape: tfl.Shape): tfl.SymbolicTensor {
