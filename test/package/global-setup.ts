@@ -13,8 +13,8 @@ declare module 'vitest' {
   export interface ProvidedContext {
     /** The tarball's path. */
     tarball: string;
-    /** Paths of the files inside, as `npm pack` lists them. */
-    packedFiles: string[];
+    /** The files inside, as `npm pack` lists them; sizes in bytes. */
+    packedFiles: {path: string; size: number}[];
     /** A folder with the tarball and the modular packages: core, layers and the wasm backend. */
     modular: string;
     /** A folder with the tarball and the union package, @tensorflow/tfjs. */
@@ -37,7 +37,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
     '--pack-destination',
     folder,
   ]);
-  const [packed] = JSON.parse(report.slice(report.indexOf('[\n'))) as [{filename: string; files: {path: string}[]}];
+  const [packed] = JSON.parse(report.slice(report.indexOf('[\n'))) as [
+    {filename: string; files: {path: string; size: number}[]},
+  ];
   const tarball = join(folder, packed.filename);
 
   const install = async (name: string, packages: string[]) => {
@@ -51,7 +53,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('tarball', tarball);
   project.provide(
     'packedFiles',
-    packed.files.map(({path}) => path),
+    packed.files.map(({path, size}) => ({path, size})),
   );
   project.provide('modular', await install('modular', ['tfjs-core', 'tfjs-layers', 'tfjs-backend-wasm']));
   project.provide('union', await install('union', ['tfjs', 'tfjs-backend-wasm']));

@@ -25,40 +25,6 @@ async function runFixture<T>(folder: string, name: string, args: string[] = []):
   return JSON.parse(await runCommand(folder, process.execPath, [name, ...args]));
 }
 
-describe('the tarball', () => {
-  test('holds what users need and nothing else', () => {
-    const outside = inject('packedFiles').filter(path => !path.startsWith('dist/'));
-    expect(outside.sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
-    const kinds = /\.(js|js\.map|d\.ts)$|^dist\/bin\/THIRD-PARTY-LICENSES\.txt$/;
-    expect(inject('packedFiles').filter(path => path.startsWith('dist/') && !kinds.test(path))).toEqual([]);
-  });
-
-  test('is clean by publint', async () => {
-    await runCommand(ROOT, 'npx', ['publint', inject('tarball'), '--strict']);
-  });
-
-  test('has types that every module resolution for ES modules finds', async () => {
-    await runCommand(ROOT, 'npx', ['attw', inject('tarball'), '--profile', 'esm-only']);
-  });
-
-  test('names no path of the machine that built it', async () => {
-    const folder = join(inject('modular'), 'node_modules/tfjs-moe');
-    for (const path of inject('packedFiles')) {
-      expect((await readFile(join(folder, path), 'utf8')).includes(ROOT), path).toBe(false);
-    }
-  });
-
-  test('hands on the licences of the packages inside the command', async () => {
-    const licences = await readFile(
-      join(inject('modular'), 'node_modules/tfjs-moe/dist/bin/THIRD-PARTY-LICENSES.txt'),
-      'utf8',
-    );
-    for (const name of ['commander', 'cli-progress', 'vega', 'vega-lite', 'd3-scale']) {
-      expect(licences).toMatch(new RegExp(`^${name} \\d+\\.\\d+\\.\\d+ \\(`, 'm'));
-    }
-  });
-});
-
 describe.each(INSTALLATIONS)('installed beside the %s packages', kind => {
   test('every entry point exports by name what its source does', async () => {
     const exported = await runFixture<Record<string, string[]>>(
