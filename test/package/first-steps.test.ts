@@ -19,7 +19,9 @@ test("the README's install line names what the installation for these tests has"
   expect(names!.split(' ').sort()).toEqual(Object.keys(dependencies).sort());
 });
 
-test("the README's first program type-checks and trains where nothing else is installed", async () => {
+test("the README's first program type-checks and trains where nothing else is installed", {
+  timeout: 300_000,
+}, async () => {
   const folder = inject('modular');
   const program = /```ts\n([\s\S]*?)```/.exec(await readReadme())![1]!;
   const compilerOptions = {
