@@ -1,4 +1,5 @@
 // The programs of the guides that come first: getting started, choosing an estimator, load balancing.
+// SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import {expect, test, vi} from 'vitest';
 import {expectClose, list} from './support/expect-close.js';
