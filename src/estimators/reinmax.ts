@@ -1,4 +1,4 @@
-// ReinMax. Liu, Dong, Liu, Yu, Zhu and Gao 2023, "Bridging Discrete and Backpropagation: Straight-Through and Beyond",
+// ReinMax. Liu, Dong, Liu, Yu and Gao 2023, "Bridging Discrete and Backpropagation: Straight-Through and Beyond",
 // https://arxiv.org/abs/2304.08612, Algorithm 2. Departure from the authors' package: temperatures below 1 are accepted, for which the
 // formula holds as well; and the gradient is a closed form of the paper's, with neither logarithm nor division.
 // SPDX-License-Identifier: Apache-2.0

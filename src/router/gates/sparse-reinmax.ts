@@ -1,5 +1,5 @@
 // ReinMax where only the chosen expert is evaluated, so that its gradient is known at one entry.
-// Liu, Dong, Liu, Yu, Zhu and Gao 2023, "Bridging Discrete and Backpropagation: Straight-Through and Beyond", https://arxiv.org/abs/2304.08612.
+// Liu, Dong, Liu, Yu and Gao 2023, "Bridging Discrete and Backpropagation: Straight-Through and Beyond", https://arxiv.org/abs/2304.08612.
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import type {Routing} from '../types.js';
