@@ -6,7 +6,12 @@ import type * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import {expect, test} from 'vitest';
 import {expectClose, list} from './support/expect-close.js';
-import {countPrograms, runGuide} from './support/run-guide.js';
+import {guideBlocks, runBlocks} from './support/guide-program.js';
+
+/** Runs the n-th program of a guide. @param variables As in `runBlocks`. */
+async function runGuide<T>(guide: string, n: number, variables: string): Promise<T> {
+  return runBlocks<T>([(await guideBlocks(guide))[n]!], variables);
+}
 
 /** float32 sums of some ten terms of magnitude ten. */
 const ROUNDING = 1e-5;
@@ -17,7 +22,7 @@ test.each([
   ['saving-and-loading', 4],
   ['tfjs-defects', 1],
 ])('every program of the guide %s is run here', async (guide, count) => {
-  expect(await countPrograms(guide)).toBe(count);
+  expect(await guideBlocks(guide)).toHaveLength(count);
 });
 
 test('the estimator of the guide is exact where it says so, biased where it says so, and drives a layer', async () => {

@@ -11,7 +11,9 @@ import {expectClose, list} from '../../support/expect-close.js';
 const [NONE, SKIP, DENSE] = [0, 1, 2];
 
 /** All choices of three operations on six edges. */
-const CELLS = Array.from({length: 3 ** 6}, (_, code) => [0, 1, 2, 3, 4, 5].map(edge => Math.floor(code / 3 ** edge) % 3));
+const CELLS = Array.from({length: 3 ** 6}, (_, code) =>
+  [0, 1, 2, 3, 4, 5].map(edge => Math.floor(code / 3 ** edge) % 3),
+);
 
 eachBackend('plainCell', () => {
   // Within a model tfjs frees what a layer gave as soon as it thinks that all who take it have: a node that skips make one with another is
