@@ -28,7 +28,8 @@ const TABLE = 'Test accuracy (%), in the table';
 /** The figures of an epoch that have panels of their own; those of the table only where there is one. */
 const FIGURES: readonly {title: string; of: (record: EpochRecord) => number | undefined; zero?: true}[] = [
   {title: VALIDATION, of: ({validationAccuracy}) => 100 * validationAccuracy},
-  {title: TABLE, of: ({table}) => table?.cifar10.test},
+  // While the choices wait all cells are as likely, and none is the likeliest.
+  {title: TABLE, of: ({table, choiceLoss}) => (choiceLoss === null ? undefined : table?.cifar10.test)},
   {title: 'Temperature', of: ({temperature}) => temperature, zero: true},
 ];
 
