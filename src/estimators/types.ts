@@ -16,13 +16,13 @@ export interface EstimatorOptions {
   given?: tf.Tensor;
 }
 
-/** What an estimator returns; the caller owns both tensors. */
-export interface DiscreteSample {
+/** What an estimator returns; the caller owns both tensors. A type alias, which `tf.tidy` takes for a container of tensors; it takes no interface. */
+export type DiscreteSample = {
   /** float32 [..., categories]: the one-hot draw (relaxed for `gumbelSoftmax`), which carries the estimated gradient. */
   sample: tf.Tensor;
   /** float32 [..., categories]: softmax(logits), with its ordinary gradient. */
   probs: tf.Tensor;
-}
+};
 
 /**
  * A pathwise estimator: draws a category for each row of logits and gives the draw a gradient with respect to the logits.
