@@ -51,30 +51,42 @@ export async function useBackend(
     try {
       await startBackend(name, {...options, isAutomatic: false});
     } catch (error) {
-      throw new ValueError(`useBackend: the backend "${name}" cannot be used: ${reasonOf(name, error)}.`, {
-        cause: error,
-      });
+      const refusal = refusalOf(name, error);
+      throw new ValueError(`useBackend: the backend "${name}" cannot be used: ${inFull(refusal)}.`, {cause: error});
     }
     return name;
   }
-  const reasons: string[] = [];
+  const refusals: Refusal[] = [];
   for (const candidate of NAMES) {
     try {
       await startBackend(candidate, {...options, isAutomatic: true});
     } catch (error) {
-      reasons.push(`${candidate} (${reasonOf(candidate, error)})`);
+      refusals.push(refusalOf(candidate, error));
       continue;
     }
-    if (reasons.length > 0) report(`backend ${candidate}; not ${reasons.join(', ')}`);
+    const passedOver = refusals.map(({name, reason}) => `${name} (${reason})`);
+    if (passedOver.length > 0) report(`backend ${candidate}; not ${passedOver.join(', ')}`);
     return candidate;
   }
+  const reasons = refusals.map(refusal => `${refusal.name} (${inFull(refusal)})`);
   throw new ValueError(`useBackend: there is no backend that works: not ${reasons.join(', ')}.`);
 }
 
-/** Why a backend does not run, in words. @throws The error itself where it is not about that, such as threads that cannot be had. */
-function reasonOf(name: BackendName, error: unknown): string {
+/** Why a backend does not run, and the command that may mend it. */
+interface Refusal {
+  name: BackendName;
+  reason: string;
+  remedy?: string;
+}
+
+const inFull = ({reason, remedy}: Refusal) => (remedy === undefined ? reason : `${reason}; ${remedy}`);
+
+/** @throws The error itself where it is not about that, such as threads that cannot be had. */
+function refusalOf(name: BackendName, error: unknown): Refusal {
   const {packages} = BACKENDS[name];
-  if (isMissing(error, packages)) return `not installed; npm install ${packages.join(' ')}`;
-  if (error instanceof Unusable) return error.message;
+  if (isMissing(error, packages)) {
+    return {name, reason: 'not installed', remedy: `npm install ${packages.join(' ')}`};
+  }
+  if (error instanceof Unusable) return {name, reason: error.message};
   throw error;
 }
