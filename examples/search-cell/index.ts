@@ -25,7 +25,7 @@ draw, the logits from which cells are drawn. The setting gdas is the published s
 departs from it by its size, with images of half the height and width; by the rates of weights and choices, ${PRESETS.small.weightRate} and ${PRESETS.small.choiceRate} in
 place of ${PRESETS.gdas.weightRate} and ${PRESETS.gdas.choiceRate}; by its first ${PRESETS.small.warmUp} epochs, in which the weights alone learn; and by computing the operations that were not
 drawn. In its few steps the published rates would leave the choices nearly even, and choices that weights make before they have learned end in
-cells without any, as did those of all searches that we made with --unsampled ones. Weight decay and momentum act on the drawn operations only.
+cells without any, as did five of six searches of ours that began after 20 of 60 epochs. Weight decay and momentum act on the drawn operations only.
 Which temperature the paper's search with ReinMax had is not published; here it is 1.
 
 Where the images come from, the first that applies; ask for others by --dataset:
