@@ -1,20 +1,67 @@
+// The tests: one project for each place in which the suite runs, see test/rows/rows.ts. Without a mode it is the first, cpu and wasm alone;
+// with --mode machine those that this machine can run; with --mode all none may be missing.
+// SPDX-License-Identifier: Apache-2.0
 import {fileURLToPath} from 'node:url';
-import {defineConfig} from 'vitest/config';
+import {playwright} from '@vitest/browser-playwright';
+import {defineConfig, type TestProjectInlineConfiguration} from 'vitest/config';
+import {CHROMIUM_ARGS, findChromium} from './test/package/browser.js';
+import {RowsReporter} from './test/rows/reporter.js';
+import {PROJECTS, type RowProject} from './test/rows/rows.js';
+import {suitesOf} from './test/rows/suites.js';
+import {SOFTWARE_DRIVER} from './test/support/software-driver.js';
 
-const source = (path: string) => fileURLToPath(new URL(`src/${path}`, import.meta.url));
+const root = fileURLToPath(new URL('.', import.meta.url));
+const source = (path: string) => `${root}src/${path}`;
 
-export default defineConfig({
-  resolve: {
-    alias: [
-      {find: /^tfjs-moe\/(\w+)$/, replacement: source('$1/index.ts')},
-      {find: /^tfjs-moe$/, replacement: source('index.ts')},
-    ],
-  },
-  test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['test/package/**'],
-    // The binary of src/wasm/assembly, where a source is newer than it.
-    globalSetup: ['scripts/build-assembly.mjs'],
-    testTimeout: 60_000,
-  },
+function toProject(project: RowProject): TestProjectInlineConfiguration {
+  const {name, backends, place} = project;
+  if (name === 'host') return {extends: true, test: {name, provide: {backends}, include: ['test/**/*.test.ts']}};
+  const inRow = {
+    name,
+    provide: {backends},
+    include: suitesOf(root, project),
+    // One process for all files: it starts one device, and TensorFlow.js is loaded once.
+    isolate: false,
+    fileParallelism: false,
+    testTimeout: 300_000,
+  };
+  if (place === 'node') {
+    const env = {TF_CPP_MIN_LOG_LEVEL: '2', VK_ICD_FILENAMES: SOFTWARE_DRIVER ?? ''};
+    return {extends: true, test: {...inRow, env, setupFiles: [`test/rows/setup-${name}.ts`]}};
+  }
+  const launchOptions = {executablePath: findChromium()!, args: CHROMIUM_ARGS};
+  const browser = {
+    enabled: true,
+    headless: true,
+    screenshotFailures: false,
+    provider: playwright({launchOptions}),
+    instances: [{browser: 'chromium' as const}],
+  };
+  return {extends: true, test: {...inRow, browser, setupFiles: ['test/rows/setup-chromium.ts']}};
+}
+
+export default defineConfig(({mode}) => {
+  const missing = PROJECTS.filter(project => project.missing !== undefined);
+  if (mode === 'all' && missing.length > 0) {
+    throw new Error(missing.map(project => `The row ${project.name} cannot run: ${project.missing}.`).join('\n'));
+  }
+  const isMatrix = mode === 'machine' || mode === 'all';
+  return {
+    resolve: {
+      alias: [
+        {find: /^tfjs-moe\/(\w+)$/, replacement: source('$1/index.ts')},
+        {find: /^tfjs-moe$/, replacement: source('index.ts')},
+      ],
+    },
+    test: {
+      exclude: ['test/package/**', 'test/site/**'],
+      // The binary of src/wasm/assembly, where a source is newer than it.
+      globalSetup: ['scripts/build-assembly.mjs'],
+      testTimeout: 60_000,
+      reporters: isMatrix ? ['default', new RowsReporter()] : ['default'],
+      projects: PROJECTS.filter(({name, missing}) => (isMatrix ? missing === undefined : name === 'host')).map(
+        toProject,
+      ),
+    },
+  };
 });

@@ -22,11 +22,18 @@ export function findChromium(): string | undefined {
   return PLACES.find(existsSync);
 }
 
-/** Starts it without a window, and with WebGL computed by the processor. */
+/** No sandbox, which refuses to run as root, as containers do; WebGL and WebGPU computed by the processor. */
+export const CHROMIUM_ARGS = [
+  '--no-sandbox',
+  '--use-angle=swiftshader',
+  '--enable-unsafe-swiftshader',
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+];
+
+/** Starts it without a window. */
 export function startChromium(executablePath: string): Promise<Browser> {
-  // Chromium's sandbox refuses to run as root, as containers do.
-  const args = ['--no-sandbox', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'];
-  return chromium.launch({executablePath, args});
+  return chromium.launch({executablePath, args: CHROMIUM_ARGS});
 }
 
 /** A page that has no network: what it asks of the CDN, it gets from the folders. */

@@ -1,14 +1,22 @@
-// Runs a suite once on each backend of this machine, in one process.
+// Runs a suite once on each backend of the project of Vitest under way: cpu and wasm, or the one of another row of test/rows.
 import '@tensorflow/tfjs-layers';
 import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import {afterEach, beforeAll, beforeEach, describe} from 'vitest';
+import {afterEach, beforeAll, beforeEach, describe, inject} from 'vitest';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** What `eachBackend` runs on. */
+    backends: readonly string[];
+  }
+}
 
 // Keeps tfjs from advertising its native backend on every first use of the cpu one.
 tf.enableProdMode();
 
-export const BACKENDS = ['cpu', 'wasm'] as const;
+/** Names of TensorFlow.js. */
+export const BACKENDS: readonly string[] = inject('backends');
 
 /** Describes a suite once a backend; tensors that a test makes and does not dispose are freed after it. */
 export function eachBackend(title: string, suite: (backend: string) => void): void {

@@ -1,12 +1,13 @@
-// Runs a suite on each backend of this machine, and once more on wasm with the kernels of tfjs-moe/wasm.
+// Runs a suite on each backend, and where wasm is one of them, once more with the kernels of tfjs-moe/wasm.
 import * as tf from '@tensorflow/tfjs-core';
 import {registerWasmTrainingKernels, unregisterWasmTrainingKernels} from 'tfjs-moe/wasm';
 import {afterAll, beforeAll, describe} from 'vitest';
-import {eachBackend, onBackend} from './each-backend.js';
+import {BACKENDS, eachBackend, onBackend} from './each-backend.js';
 
 /** As `eachBackend`, for suites over what a fused kernel does: their laws hold with it and without. */
 export function eachBackendAndKernels(title: string, suite: (backend: string) => void): void {
   eachBackend(title, suite);
+  if (!BACKENDS.includes('wasm')) return;
   describe(`${title} on wasm with our kernels`, () => {
     beforeAll(async () => {
       await tf.setBackend('wasm');

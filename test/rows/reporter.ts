@@ -1,0 +1,34 @@
+// Ends a run of the tests with a line for each row of the matrix: how many tests it had, or what the machine lacks for it.
+// SPDX-License-Identifier: Apache-2.0
+import type {Reporter, TestModule} from 'vitest/node';
+import {ROWS} from './rows.js';
+
+interface Count {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/** Counts the tests of each row by their project and their titles. */
+export class RowsReporter implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    const counts = new Map(ROWS.map(row => [row, {passed: 0, failed: 0, skipped: 0}]));
+    for (const module of modules) {
+      const rows = ROWS.filter(row => row.project.name === module.project.name);
+      for (const test of module.children.allTests()) {
+        // The title of the suite ends with the backend; a title in it may go on after that.
+        const row = rows.find(({suffix}) => test.fullName.split(' > ').some(title => title.endsWith(suffix)));
+        const {state} = test.result();
+        if (row && state !== 'pending') counts.get(row)![state]++;
+      }
+    }
+    console.log(`\n${[...counts].map(([row, count]) => describeRow(row, count)).join('\n')}\n`);
+  }
+}
+
+function describeRow({title, project}: (typeof ROWS)[number], {passed, failed, skipped}: Count): string {
+  const name = title.padEnd(24);
+  if (project.missing !== undefined) return `${name} left out: ${project.missing}`;
+  const counts = [`${passed} passed`, `${failed} failed`, ...(skipped > 0 ? [`${skipped} skipped`] : [])];
+  return name + (passed + failed + skipped === 0 ? 'not asked for' : counts.join(', '));
+}
