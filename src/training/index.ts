@@ -6,6 +6,7 @@ export {klToUniform} from '../ops/kl-to-uniform.js';
 export {type RandomSource, seeded, unseeded} from '../random/random-source.js';
 export {type Annealable, AnnealTemperature, type AnnealTemperatureOptions} from './anneal-temperature.js';
 export {RAdamOptimizer, type RAdamOptions, radam} from './radam.js';
+export {type RouterChartMetric, RouterCharts, type RouterChartsOptions} from './router-charts.js';
 export {RouterMonitor, type RouterMonitorOptions} from './router-monitor.js';
 export {
   constantSchedule,
@@ -17,3 +18,4 @@ export {
   type Schedule,
 } from './schedules.js';
 export {sumBinaryCrossentropy} from './sum-binary-crossentropy.js';
+export type {VisChartOptions, VisContainer, VisCurves, VisLibrary} from './vis-library.js';

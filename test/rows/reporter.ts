@@ -22,7 +22,7 @@ export class RowsReporter implements Reporter {
         if (row && state !== 'pending') counts.get(row)![state]++;
       }
     }
-    console.log(`\n${[...counts].map(([row, count]) => describeRow(row, count)).join('\n')}\n`);
+    process.stdout.write(`\n${[...counts].map(([row, count]) => describeRow(row, count)).join('\n')}\n\n`);
   }
 }
 
