@@ -1,4 +1,4 @@
-// The entry point tfjs-moe: the whole public surface but tfjs-moe/wasm and tfjs-moe/node, one name a line.
+// The entry point tfjs-moe: the whole public surface but tfjs-moe/wasm and tfjs-moe/node, one name a line. A bundler keeps what an app names.
 // SPDX-License-Identifier: Apache-2.0
 import './register-gradients.js';
 
@@ -172,8 +172,11 @@ export type {Annealable, AnnealTemperatureOptions} from './training/anneal-tempe
 export {AnnealTemperature} from './training/anneal-temperature.js';
 export type {RAdamOptions} from './training/radam.js';
 export {RAdamOptimizer, radam} from './training/radam.js';
+export type {RouterChartMetric, RouterChartsOptions} from './training/router-charts.js';
+export {RouterCharts} from './training/router-charts.js';
 export type {RouterMonitorOptions} from './training/router-monitor.js';
 export {RouterMonitor} from './training/router-monitor.js';
 export type {ExponentialOptions, RampOptions, Schedule} from './training/schedules.js';
 export {constantSchedule, cosineSchedule, exponentialSchedule, linearSchedule} from './training/schedules.js';
 export {sumBinaryCrossentropy} from './training/sum-binary-crossentropy.js';
+export type {VisChartOptions, VisContainer, VisCurves, VisLibrary, VisSurfaceInfo} from './training/vis-library.js';

@@ -1,6 +1,7 @@
 // The entry point tfjs-moe/training.
 // SPDX-License-Identifier: Apache-2.0
 import '../register-gradients.js';
+import './register.js'; // so that `import 'tfjs-moe/training'` is enough to load a saved optimizer
 
 export {klToUniform} from '../ops/kl-to-uniform.js';
 export {type RandomSource, seeded, unseeded} from '../random/random-source.js';
@@ -18,4 +19,4 @@ export {
   type Schedule,
 } from './schedules.js';
 export {sumBinaryCrossentropy} from './sum-binary-crossentropy.js';
-export type {VisChartOptions, VisContainer, VisCurves, VisLibrary} from './vis-library.js';
+export type {VisChartOptions, VisContainer, VisCurves, VisLibrary, VisSurfaceInfo} from './vis-library.js';
