@@ -4,7 +4,7 @@ import {join} from 'node:path';
 import {Command} from 'commander';
 import {COMPARISON} from '../shared/finished-runs.js';
 import type {Interrupt} from '../shared/interrupt.js';
-import {withOutput} from '../shared/options.js';
+import {givenOptions, withOutput} from '../shared/options.js';
 import {RUN_FILES} from '../shared/output-folder.js';
 import {startProgress} from '../shared/progress.js';
 import {saveJsonLines} from '../shared/results.js';
@@ -35,10 +35,11 @@ Examples:
   tfjs-moe train ${PROGRAM} --threads 2
   tfjs-moe train ${PROGRAM} --tokens character --estimator gst --output runs/${PROGRAM}/characters
   tfjs-moe train ${PROGRAM} --resume
+  tfjs-moe train ${PROGRAM} --resume --epochs 40
   tfjs-moe train ${PROGRAM} --compare runs/${PROGRAM}
   tfjs-moe train ${PROGRAM} --evaluate runs/${PROGRAM}/reinmax-reinmax-t1.1-seed0
 
-Ctrl-C saves the run and stops it; --resume goes on to the same numbers. Each finished run adds a line to
+Ctrl-C saves the run and stops it; --resume goes on to the same numbers, and with more --epochs beyond the end of a finished run. Each finished run adds a line to
 ${RESULTS}, beside its folder.`;
 
 /** The command with its options. */
@@ -66,6 +67,7 @@ async function trainAndReport(options: Options, command: Command): Promise<void>
   const {output} = options;
   await runTraining<RunState>(options, {
     name: PROGRAM,
+    extend: givenOptions(command).epochs !== undefined,
     async prepare(checkpoint) {
       const {run, data} = await prepare(options, command, checkpoint);
       return {

@@ -18,7 +18,9 @@ export interface CommonOptions extends BackendOptions {
 export function addCommonOptions(command: Command, defaults: {output: string}): Command {
   return command
     .option('--seed <n>', 'seed of every random choice of the run', wholeNumber(0), 0)
-    .addOption(new Option('--backend <name>', 'what computes').choices(BACKEND_CHOICES).default('auto'))
+    .addOption(
+      new Option('--backend <name>', 'what computes').choices(BACKEND_CHOICES).default('auto').env('TFJS_MOE_BACKEND'),
+    )
     .option('--threads <n>', 'how many threads the backend wasm may use', wholeNumber(1), 1)
     .option('--no-training-kernels', 'leave the kernels of the backend wasm as tfjs has them: slower, for comparison')
     .option('--output <folder>', 'where the results go', defaults.output)

@@ -14,10 +14,18 @@ export const RUN_FILES = {
   result: 'result.json',
 } as const;
 
-/** Refuses a folder in which a run cannot go on, and one in which a new run would destroy another. */
+/**
+ * Refuses a folder in which a run cannot go on, and one in which a new run would destroy another.
+ *
+ * @param options.extend Whether a finished run may go on, because it was asked for more epochs.
+ */
 export function checkOutput(
   folder: string,
-  {resume, overwrite}: {resume?: boolean | undefined; overwrite?: boolean | undefined},
+  {
+    resume,
+    overwrite,
+    extend = false,
+  }: {resume?: boolean | undefined; overwrite?: boolean | undefined; extend?: boolean | undefined},
 ): void {
   if (existsSync(folder) && !statSync(folder).isDirectory()) {
     throw new ValueError(`--output: ${folder} is a file; it must be a folder, or not exist.`);
@@ -25,7 +33,7 @@ export function checkOutput(
   const has = (name: string) => existsSync(join(folder, name));
   const isFinished = has(RUN_FILES.result);
   if (resume) {
-    if (isFinished) {
+    if (isFinished && !extend) {
       throw new ValueError(
         `--resume: the run in ${folder} is finished. Look at it with --evaluate ${folder}, or start anew with --overwrite.`,
       );

@@ -1,5 +1,6 @@
 // What every training program does around its loop: folder, lock, signals, checkpoint, report.
 // SPDX-License-Identifier: Apache-2.0
+import {rm} from 'node:fs/promises';
 import {join} from 'node:path';
 import {setImmediate} from 'node:timers/promises';
 import {loadCheckpoint, type SavedCheckpoint} from './checkpoint.js';
@@ -11,6 +12,8 @@ import {saveJson} from './results.js';
 /** The part of a training program that is its own. */
 export interface TrainingProgram<State extends object> {
   name: string;
+  /** Whether the user asked for more epochs than a finished run has, and the program can go on with it. */
+  extend?: boolean;
   /** Makes everything ready for the first step, or for the next one of a checkpoint. */
   prepare(checkpoint: SavedCheckpoint<State> | undefined): Promise<PreparedRun>;
 }
@@ -30,9 +33,9 @@ export interface PreparedRun {
 /** Trains in the output folder and reports; a signal saves the run, and the exit code says so. */
 export async function runTraining<State extends object>(
   {output, resume, overwrite}: CommonOptions,
-  {name, prepare}: TrainingProgram<State>,
+  {name, extend, prepare}: TrainingProgram<State>,
 ): Promise<void> {
-  checkOutput(output, {resume, overwrite});
+  checkOutput(output, {resume, overwrite, extend});
   const interrupt = listenForInterrupt(() => {
     // On a terminal it would break into the bar, and the next line that is printed says that the run is saved.
     if (!process.stdout.isTTY) console.log('Stopping after this step; once more to leave at once.');
@@ -41,6 +44,7 @@ export async function runTraining<State extends object>(
   try {
     const checkpoint = resume ? await loadCheckpoint<State>(join(output, RUN_FILES.checkpoint), name) : undefined;
     const run = await prepare(checkpoint);
+    if (resume && run.isComplete()) checkOutput(output, {resume}); // finished, and no more was asked for
     await setImmediate(); // a signal that came while the network was built arrives here
     if (interrupt.exitCode !== undefined) {
       console.log(`Stopped before the first step; ${output} is as it was.`);
@@ -48,6 +52,8 @@ export async function runTraining<State extends object>(
       return;
     }
     if (!checkpoint) await clearOutput(output);
+    // Of a finished run that goes on: until it is written anew, the run is not finished.
+    else await rm(join(output, RUN_FILES.result), {force: true});
     await run.train(interrupt);
     if (interrupt.exitCode !== undefined && !run.isComplete()) {
       console.log(`Saved after step ${run.step()} in ${output}. Go on with --resume.`);

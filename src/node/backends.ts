@@ -81,6 +81,7 @@ async function loadNative(name: string): Promise<void> {
   const util = createRequire(import.meta.url)('node:util') as Record<string, unknown>;
   util.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
   util.isArray ??= Array.isArray;
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '1'; // warnings and errors; else it tells on the error stream which instructions it uses
   try {
     await import(name);
   } catch (error) {

@@ -175,6 +175,26 @@ describe('listops', () => {
     expect(await untimed('resumed')).toEqual(await untimed('characters'));
   }, 240_000);
 
+  test('a finished run goes on for more epochs, to what it would have been with these from the start', async () => {
+    const options = [...OPTIONS, '--limit', '60', '--epochs', '2', '--output', path('extended')];
+    const {code} = await start(withData(...options)).finished;
+    expect(code).toBe(0);
+    const goOn = (...args: string[]) => start(['listops', '--resume', ...args, '--output', path('extended')]).finished;
+    expect((await goOn()).stderr).toContain('is finished');
+    expect((await goOn('--epochs', '2')).stderr).toContain('is finished');
+    expect((await goOn('--epochs', '1')).stderr).toContain('the run has gone through 2 epochs already, but got 1.');
+    expect((await readResult('extended')).settings).toMatchObject({epochs: 2}); // still there
+    expect((await goOn('--epochs', '4')).stderr).toBe('');
+    const atOnce = [...OPTIONS, '--limit', '60', '--epochs', '4', '--output', path('at-once')];
+    expect((await start(withData(...atOnce)).finished).code).toBe(0);
+    const [a, b] = [await readResult('at-once'), await readResult('extended')];
+    expect(b.settings).toEqual(a.settings);
+    expect(b.figures).toEqual(a.figures);
+    expect(b.steps).toBe(a.steps);
+    const read = (name: string) => readFile(path(name, 'model', 'model.json'), 'utf8');
+    expect(await read('extended')).toBe(await read('at-once'));
+  }, 240_000);
+
   test.each([
     [['--estimator', 'reimax'], 'Allowed choices are'],
     [['--num-samples', '10'], '--num-samples: reinmax has none'],

@@ -12,9 +12,9 @@ export interface Outcome {
   stderr: string;
 }
 
-/** Starts `tfjs-moe train` with arguments; `seen` waits for a text in its output. */
+/** Starts `tfjs-moe train` with arguments, on wasm whatever else is installed; `seen` waits for a text in its output. */
 export function start(args: string[], variables: NodeJS.ProcessEnv = {}) {
-  const env = {...process.env, TFJS_MOE_DATA: '', ...variables};
+  const env = {...process.env, TFJS_MOE_DATA: '', TFJS_MOE_BACKEND: 'wasm', ...variables};
   const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', COMMAND, 'train', ...args], {env});
   let stdout = '';
   let stderr = '';
