@@ -133,7 +133,6 @@ export function listops() {
   const tables = groups.map(([, runs]) => {
     const {setting, maxLength, epochs, optimizer, learningRate, batchSize} = runs[0].settings;
     const isGumbelRao = setting === 'gumbel-rao';
-    const length = isGumbelRao ? (epochs < 5 ? 'partial runs, ' : '') : 'partial runs, ';
     const partial = isGumbelRao ? `${epochs} epochs, a number of ours` : `${epochs} of the paper's 20 epochs`;
     const length = isGumbelRao && epochs >= 5 ? partial : `partial runs, ${partial}`;
     const which = isGumbelRao
