@@ -1,6 +1,7 @@
-// The entry point tfjs-moe/layers.
+// The entry point tfjs-moe/layers: all layers, whichever of them are named. An app that is bundled takes single ones from tfjs-moe.
 // SPDX-License-Identifier: Apache-2.0
 import '../register-gradients.js';
+import './register.js'; // so that `import 'tfjs-moe/layers'` is enough to load any saved model
 
 export {type RandomSource, seeded, unseeded} from '../random/random-source.js';
 export {ArchitectureLogits, architectureLogits} from './architecture-logits.js';
