@@ -1,7 +1,7 @@
 // A canvas with a pixel for each pixel of the screen, drawn anew when its size, the screen's density or the theme changes.
 // SPDX-License-Identifier: Apache-2.0
 import type {HTMLAttributes} from 'preact';
-import {useLayoutEffect, useRef} from 'preact/hooks';
+import {useEffect, useLayoutEffect, useRef} from 'preact/hooks';
 import {useTheme} from './theme.js';
 
 /** The size of the canvas in CSS pixels, the unit of all drawing. */
@@ -25,9 +25,14 @@ interface CanvasProps extends Omit<HTMLAttributes<HTMLCanvasElement>, 'label'> {
 /** The canvas; further attributes (handlers, role, tabIndex) go to the element. */
 export function Canvas({label, draw, aspect = 1, style, ...rest}: CanvasProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
+  const latest = useRef(draw);
   const theme = useTheme();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the colours that draw reads change with the theme
-  useLayoutEffect(() => followSize(canvas.current!, draw), [draw, theme]);
+  // With the theme the colours change that draw reads.
+  useLayoutEffect(() => {
+    latest.current = draw;
+    redraw(canvas.current!, draw);
+  }, [draw, theme]);
+  useEffect(() => followSize(canvas.current!, () => redraw(canvas.current!, latest.current)), []);
   return (
     <canvas
       ref={canvas}
@@ -39,32 +44,32 @@ export function Canvas({label, draw, aspect = 1, style, ...rest}: CanvasProps) {
   );
 }
 
-/** Draws now and at each change of size or density, until the returned function is called. */
-function followSize(canvas: HTMLCanvasElement, draw: Draw): () => void {
-  const redraw = () => {
-    const {width, height} = canvas.getBoundingClientRect();
-    if (width === 0 || height === 0) return; // not laid out
-    const density = devicePixelRatio;
-    const [columns, rows] = [Math.round(width * density), Math.round(height * density)];
-    // Setting the size clears the canvas and costs an allocation, even where it is the same.
-    if (canvas.width !== columns || canvas.height !== rows) Object.assign(canvas, {width: columns, height: rows});
-    const context = canvas.getContext('2d')!;
-    context.setTransform(columns / width, 0, 0, rows / height, 0, 0);
-    context.clearRect(0, 0, width, height);
-    draw(context, {width, height});
-  };
-  redraw();
-  const {width} = canvas.getBoundingClientRect();
-  let last = `${width} ${devicePixelRatio}`;
-  const observer = new ResizeObserver(() => {
-    const now = `${canvas.getBoundingClientRect().width} ${devicePixelRatio}`;
-    if (now !== last) redraw(); // the first report says what is already drawn
+function redraw(canvas: HTMLCanvasElement, draw: Draw): void {
+  const {width, height} = canvas.getBoundingClientRect();
+  if (width === 0 || height === 0) return; // not laid out
+  const [columns, rows] = [Math.round(width * devicePixelRatio), Math.round(height * devicePixelRatio)];
+  // Setting the size clears the canvas and costs an allocation, even where it is the same.
+  if (canvas.width !== columns || canvas.height !== rows) Object.assign(canvas, {width: columns, height: rows});
+  const context = canvas.getContext('2d')!;
+  context.setTransform(columns / width, 0, 0, rows / height, 0, 0);
+  context.clearRect(0, 0, width, height);
+  draw(context, {width, height});
+}
+
+/** Calls back at each change of size or density, until the returned function is called. */
+function followSize(canvas: HTMLCanvasElement, changed: () => void): () => void {
+  const state = () => `${canvas.clientWidth} ${canvas.clientHeight} ${devicePixelRatio}`;
+  let last = state();
+  const check = () => {
+    const now = state();
+    if (now !== last) changed(); // the observer's first report says what is already drawn
     last = now;
-  });
+  };
+  const observer = new ResizeObserver(check);
   observer.observe(canvas);
-  addEventListener('resize', redraw); // moving to a screen of another density changes no box
+  addEventListener('resize', check); // a screen of another density changes no box
   return () => {
     observer.disconnect();
-    removeEventListener('resize', redraw);
+    removeEventListener('resize', check);
   };
 }
