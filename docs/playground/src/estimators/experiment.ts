@@ -21,7 +21,7 @@ export interface Problem {
 /** Draws in one call of an estimator: enough that the calls' fixed cost is small, few enough to fit in a frame. */
 const BATCH = 128;
 /** How many single estimates the pictures show. */
-const SHOWN = 256;
+const SHOWN = 192;
 
 /** What a method has drawn. */
 export interface Series {

@@ -162,7 +162,7 @@ function drawDraws(
       seen.set(key, before + 1);
       const middle = toPixels(placeOf(samples, at), size);
       const turn = 2.4 * before; // about the golden angle
-      const away = 1.7 * radius * Math.sqrt(before);
+      const away = 1.6 * radius * Math.sqrt(before);
       places.push({x: middle.x + away * Math.cos(turn), y: middle.y + away * Math.sin(turn)});
     }
     context.globalAlpha = 0.55;
@@ -200,7 +200,7 @@ function drawCorners(context: CanvasRenderingContext2D, size: CanvasSize, {probs
   DIRECTIONS.forEach((corner, i) => {
     const {x, y} = toPixels(corner, size);
     const align = (['left', 'right', 'center'] as const)[i]!;
-    const place = {x: x + [-0.05, 0.05, 0][i]! * size.width, y: i === 2 ? y - 36 : y + 32};
+    const place = {x: x + [-0.05, 0.05, 0][i]! * size.width, y: i === 2 ? y - 38 : y + 34};
     drawText(context, `${NAMES[i]}  ${(100 * probs[i]!).toFixed(0)} %`, place, {align, size: 14});
     const loss = `loss ${cornerLosses[i]!.toFixed(2).replace('-', '−')}`;
     drawText(context, loss, {...place, y: place.y + 16}, {align, size: 12, weight: 400, fill: '--muted'});
