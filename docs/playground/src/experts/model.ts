@@ -54,7 +54,9 @@ function sharedLayer(units: number, seed: number): tfl.layers.Layer {
 /** The router's probabilities, softmax(seen . kernel + bias), [n, numExperts]; a layer gives its choice alone. */
 export function routerProbabilities({moe}: ExpertModel, seen: tf.Tensor2D): tf.Tensor2D {
   return tf.tidy(() => {
-    const weight = (name: string) => moe.router.weights.find(each => each.name.endsWith(`/${name}`))!.read();
-    return tf.softmax(tf.add(tf.matMul(seen, weight('kernel') as tf.Tensor2D), weight('bias'))) as tf.Tensor2D;
+    // tfjs numbers the names of weights: the second model of a page has a kernel_1.
+    const read = (name: RegExp) => moe.router.weights.find(weight => name.test(weight.name))!.read();
+    const kernel = read(/\/kernel(_\d+)?$/) as tf.Tensor2D;
+    return tf.softmax(tf.add(tf.matMul(seen, kernel), read(/\/bias(_\d+)?$/))) as tf.Tensor2D;
   });
 }

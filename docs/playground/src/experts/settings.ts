@@ -4,15 +4,7 @@ import {ESTIMATORS, type EstimatorIdentifier, type EstimatorName, ROUTERS, type 
 import type {DataSetName} from './data-sets.js';
 
 /** The routers of `ROUTERS` that the lab offers: they choose by their logits, which is what its picture shows. */
-export const LAB_ROUTERS = [
-  'switch',
-  'topK',
-  'gshard',
-  'noisyTopK',
-  'expertChoice',
-  'sinkhorn',
-  'sparseMixerV2',
-] as const;
+export const LAB_ROUTERS = ['switch', 'topK', 'noisyTopK', 'expertChoice', 'sinkhorn', 'sparseMixerV2'] as const;
 
 /** What chooses the experts of a point: an estimator of the choice's gradient, or a router of a sparse mixture. */
 export type ChooserName = EstimatorName | (typeof LAB_ROUTERS)[number];
@@ -80,7 +72,7 @@ export function chooserTitle(chooser: ChooserName): string {
 
 /** How many experts a point gets in training. */
 export function topKOf({chooser, numExperts}: ModelSettings): number {
-  const wanted: Partial<Record<RouterName, number>> = {topK: 2, noisyTopK: 2, gshard: 2};
+  const wanted: Partial<Record<RouterName, number>> = {topK: 2, noisyTopK: 2};
   const topK = isEstimator(chooser) ? 1 : (wanted[chooser] ?? 1);
   return Math.min(topK, numExperts);
 }
