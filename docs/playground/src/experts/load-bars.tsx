@@ -18,9 +18,9 @@ export function LoadBars({report: {load, deadSince, windowSteps}}: {report: Repo
             </span>
             <span class="bar" style={{'--even': `${(100 * even) / full}%`}}>
               <i style={{width: `${(100 * share) / full}%`, background: `var(${expertVariable(expert)})`}} />
+              {deadSince[expert] !== null && <b>dead since step {deadSince[expert]}</b>}
             </span>
             <span class="share">{(100 * share).toFixed(1)} %</span>
-            {deadSince[expert] !== null && <b class="dead-since">dead since step {deadSince[expert]}</b>}
           </li>
         ))}
       </ol>

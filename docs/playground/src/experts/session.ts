@@ -105,9 +105,10 @@ export class Session {
     this.#nextFrame();
   }
 
-  /** Stops after the frame at hand. */
-  pause(): void {
+  /** Stops after the frame at hand, and shows what came of it. */
+  pause(): Promise<void> {
     this.#isRunning = false;
+    return this.#enqueue(() => this.#show());
   }
 
   /** Makes one step, and shows it. */
@@ -120,7 +121,7 @@ export class Session {
 
   /** Stops and frees everything. */
   dispose(): Promise<void> {
-    this.pause();
+    this.#isRunning = false;
     this.#cancelFrame();
     return this.#enqueue(async () => {
       this.#trainer?.dispose();

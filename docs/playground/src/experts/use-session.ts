@@ -41,7 +41,7 @@ export function useSession(settings: ExpertSettings, pace: Pace): SessionControl
     setState('running');
   };
   const pause = () => {
-    session.current?.pause();
+    void session.current?.pause();
     setState('paused');
   };
   /** A run goes on with the new model; what had failed is tried again. */
