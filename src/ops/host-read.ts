@@ -2,12 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 
-/** Backends that keep every tensor in the memory of the process, so that a read is a copy and waits for nothing. */
-const HOST_BACKENDS = ['cpu', 'wasm', 'tensorflow'];
+/** Backends that keep every tensor in the memory of the process, so that a read is a copy and waits for nothing. Tests take one away to play a device. */
+export const HOST_BACKENDS: Set<string> = new Set(['cpu', 'wasm', 'tensorflow']);
 
 /** Tells whether the active backend keeps its tensors on the host: cpu, wasm and tfjs-node do, webgl and webgpu do not. */
 export function isOnHost(): boolean {
-  return HOST_BACKENDS.includes(tf.getBackend());
+  return HOST_BACKENDS.has(tf.getBackend());
 }
 
 /**
@@ -15,8 +15,11 @@ export function isOnHost(): boolean {
  *
  * @param x Any tensor of numbers.
  * @returns Its values in row-major order; a copy.
+ * @throws {Error} where tensors are on a device: a fault of the caller.
  */
 export function hostRead(x: tf.Tensor): Float32Array | Int32Array | Uint8Array {
+  if (!isOnHost())
+    throw new Error(`hostRead: a tensor would be read back from the device of the backend ${tf.getBackend()}.`);
   return x.dataSync();
 }
 

@@ -2,17 +2,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import type {ArchitectureLogits, SearchCell, UnsampledOutput} from 'tfjs-moe/layers';
-import {beforeEach, expect, test, vi} from 'vitest';
+import {beforeEach, expect, test} from 'vitest';
 import {hostRead, isOnHost} from '../../src/ops/host-read.js';
 import {onDevice} from '../support/device.js';
 import {eachBackend} from '../support/each-backend.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
+import {LEAVES_LONG, WHY_LONG} from '../support/long-tests.js';
 import {chiSquare, chiSquareBound} from '../support/statistics.js';
 import {cellAndArchitecture, images, logitsGradient, NETWORK, run, spreadLogits} from './search-cases.js';
-
-vi.mock('../../src/ops/host-read.js', async original =>
-  (await import('../support/device.js')).hostReads(await original()),
-);
 
 const UNSAMPLED: UnsampledOutput[] = ['ones', 'zeros', 'computed'];
 const CHOICES = [3, 1, 2, 4, 0, 3];
@@ -80,27 +77,30 @@ eachBackend('a search cell on a device', backend => {
     expectClose(onDevice(() => logitsGradient(architecture, loss)), logitsGradient(architecture, loss), 10 * NETWORK); // biome-ignore format: one line
   });
 
-  test('draws follow the logits, one after the other, with the noise that calls on the host would have', async () => {
-    const {architecture} = made;
-    const logits = list(architecture.logits.read());
-    const n = 800;
-    const counts = new Array<number>(30).fill(0);
-    const first = await architecture.draw();
-    for (let i = 1; i < n; ++i)
-      (await architecture.draw()).forEach((choice, edge) => {
-        counts[5 * edge + choice]! += 1;
-      });
-    expect(architecture.step).toBe(n);
-    for (let e = 0; e < 6; ++e) {
-      const row = logits.slice(5 * e, 5 * e + 5).map(Math.exp);
-      const z = row.reduce((a, b) => a + b);
-      const expected = row.map(weight => ((n - 1) * weight) / z);
-      expect(chiSquare(counts.slice(5 * e, 5 * e + 5), expected)).toBeLessThan(chiSquareBound(4));
-    }
-    const again = remake('ones').architecture; // of the same seed and name
-    const sample = tf.argMax(again.apply(tf.zeros([1]), {training: true}) as tf.Tensor, 1);
-    expect(first).toEqual(list(sample));
-  });
+  test.skipIf(LEAVES_LONG)(
+    `draws follow the logits, one after the other, with the noise that calls on the host would have${WHY_LONG}`,
+    async () => {
+      const {architecture} = made;
+      const logits = list(architecture.logits.read());
+      const n = 800;
+      const counts = new Array<number>(30).fill(0);
+      const first = await architecture.draw();
+      for (let i = 1; i < n; ++i)
+        (await architecture.draw()).forEach((choice, edge) => {
+          counts[5 * edge + choice]! += 1;
+        });
+      expect(architecture.step).toBe(n);
+      for (let e = 0; e < 6; ++e) {
+        const row = logits.slice(5 * e, 5 * e + 5).map(Math.exp);
+        const z = row.reduce((a, b) => a + b);
+        const expected = row.map(weight => ((n - 1) * weight) / z);
+        expect(chiSquare(counts.slice(5 * e, 5 * e + 5), expected)).toBeLessThan(chiSquareBound(4));
+      }
+      const again = remake('ones').architecture; // of the same seed and name
+      const sample = tf.argMax(again.apply(tf.zeros([1]), {training: true}) as tf.Tensor, 1);
+      expect(first).toEqual(list(sample));
+    },
+  );
 
   test.each(UNSAMPLED)(
     "with '%s' inference weighs all operations by the likeliest, and gives what the host gives",

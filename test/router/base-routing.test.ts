@@ -1,15 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
-import {expect, test, vi} from 'vitest';
+import {expect, test} from 'vitest';
 import {baseRouting} from '../../src/router/base-routing.js';
+import {onDevice, onHost} from '../support/device.js';
 import {eachBackend} from '../support/each-backend.js';
 import {numbers} from '../support/enumerate.js';
 import {expectClose, list} from '../support/expect-close.js';
-
-const place = vi.hoisted(() => ({isHost: true}));
-vi.mock('../../src/ops/host-read.js', async original => ({
-  ...(await original<typeof import('../../src/ops/host-read.js')>()),
-  isOnHost: () => place.isHost,
-}));
 
 const ROUNDING = 1e-6;
 const NEVER = Number.NEGATIVE_INFINITY;
@@ -136,23 +131,17 @@ eachBackend('baseRouting', () => {
   });
 
   test('on a device it refuses to train in words and evaluates alike', () => {
-    const expected = list(baseRouting(logits()).weights);
-    place.isHost = false;
-    try {
-      expect(() => baseRouting(logits(), {training: true})).toThrow(
-        /^baseRouting: training needs the logits on the host, and backend "\w+" keeps them on its device. Use sinkhornRouting, or/,
-      );
-      expectClose(baseRouting(logits()).weights, expected, ROUNDING);
-      const poisoned = baseRouting(
-        tf.tensor2d([
-          [0, Number.NaN],
-          [1, 0],
-        ]),
-      );
-      expect(list(poisoned.weights).map(Number.isNaN)).toEqual([true, false]);
-      expect(list(poisoned.residualWeights).map(Number.isNaN)).toEqual([true, false]);
-    } finally {
-      place.isHost = true;
-    }
+    expect(() => onDevice(() => baseRouting(logits(), {training: true}))).toThrow(
+      /^baseRouting: training needs the logits on the host, and backend "\w+" keeps them on its device. Use sinkhornRouting, or/,
+    );
+    const expected = list(onHost(() => baseRouting(logits())).weights);
+    expectClose(onDevice(() => baseRouting(logits())).weights, expected, ROUNDING);
+    const bad = tf.tensor2d([
+      [0, Number.NaN],
+      [1, 0],
+    ]);
+    const poisoned = onDevice(() => baseRouting(bad));
+    expect(list(poisoned.weights).map(Number.isNaN)).toEqual([true, false]);
+    expect(list(poisoned.residualWeights).map(Number.isNaN)).toEqual([true, false]);
   });
 });

@@ -1,21 +1,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
-import {describe, expect, test, vi} from 'vitest';
+import {describe, expect, test} from 'vitest';
 import {
   logSinkhornOnDevice,
   logSinkhornOnHost,
   sinkhornAssignment,
   sinkhornRouting,
 } from '../../src/router/sinkhorn.js';
+import {onDevice, onHost} from '../support/device.js';
 import {eachBackend} from '../support/each-backend.js';
 import {numbers} from '../support/enumerate.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
-
-const place = vi.hoisted(() => ({isHost: true}));
-vi.mock('../../src/ops/host-read.js', async original => ({
-  ...(await original<typeof import('../../src/ops/host-read.js')>()),
-  isOnHost: () => place.isHost,
-}));
 
 /** float32 sums of some tens of terms of at most one. */
 const ROUNDING = 1e-6;
@@ -281,28 +276,17 @@ eachBackend('sinkhornRouting', () => {
   test('routes alike on a device, where a bad token has NaN for weights', () => {
     const mask = tf.tensor1d([1, 0, 1, 1, 1, 1, 1, 1, 1]);
     for (const training of [false, true]) {
-      const onHost = sinkhornRouting(logits(), {training, mask, topK: 2});
-      place.isHost = false;
-      try {
-        const onDevice = sinkhornRouting(logits(), {training, mask, topK: 2});
-        expect(list(onDevice.indices)).toEqual(list(onHost.indices));
-        expectClose(onDevice.weights, list(onHost.weights), ROUNDING);
-      } finally {
-        place.isHost = true;
-      }
+      const route = () => sinkhornRouting(logits(), {training, mask, topK: 2});
+      const [expected, actual] = [onHost(route), onDevice(route)];
+      expect(list(actual.indices)).toEqual(list(expected.indices));
+      expectClose(actual.weights, list(expected.weights), ROUNDING);
     }
-    place.isHost = false;
-    try {
-      const poisoned = sinkhornRouting(
-        tf.tensor2d([
-          [0, 1],
-          [Number.NaN, 0],
-        ]),
-      );
-      expect(list(poisoned.weights).map(Number.isNaN)).toEqual([false, true]);
-    } finally {
-      place.isHost = true;
-    }
+    const bad = tf.tensor2d([
+      [0, 1],
+      [Number.NaN, 0],
+    ]);
+    const poisoned = onDevice(() => sinkhornRouting(bad));
+    expect(list(poisoned.weights).map(Number.isNaN)).toEqual([false, true]);
   });
 
   test('refuses a topK beyond the experts and a token without enough of them', () => {

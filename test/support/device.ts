@@ -1,33 +1,35 @@
-// Plays a backend that keeps its tensors on a device: what reads one back there fails. A test file mocks the reads with
-// vi.mock('../../src/ops/host-read.js', async original => (await import('../support/device.js')).hostReads(await original()));
-import type * as tf from '@tensorflow/tfjs-core';
+// Plays a backend that keeps its tensors on a device: the library is told so of the active one, and what reads a tensor back fails.
+// SPDX-License-Identifier: Apache-2.0
+import * as tf from '@tensorflow/tfjs-core';
+import {HOST_BACKENDS} from '../../src/ops/host-read.js';
+import {BACKENDS} from './each-backend.js';
 
-type HostReads = typeof import('../../src/ops/host-read.js');
+/** Whether the suites of this row run where tensors are on the host, and their values are checked. */
+export const ON_HOST = BACKENDS.every(backend => HOST_BACKENDS.has(backend));
 
-let isOnHost = true;
+/** For the title of a test that is skipped elsewhere. */
+export const WHY_ON_HOST = ON_HOST ? '' : ' (skipped: on a device values are not read back to be checked)';
 
-/** The reads of src/ops/host-read.ts, for vi.mock. */
-export function hostReads(original: HostReads): HostReads {
-  return {
-    ...original,
-    isOnHost: () => isOnHost,
-    hostRead: (x: tf.Tensor) => {
-      if (!isOnHost) throw new Error('a tensor was read back from the device');
-      return original.hostRead(x);
-    },
-    hostResult: (fn: () => tf.Tensor) => {
-      if (!isOnHost) throw new Error('a result was read back from the device');
-      return original.hostResult(fn);
-    },
-  };
+/** What fn gives where tensors are on the host: on the active backend, or on cpu where that one is a device. */
+export function onHost<T>(fn: () => T): T {
+  const backend = tf.getBackend();
+  if (HOST_BACKENDS.has(backend)) return fn();
+  // Both backends are there already, so that the change is made within the call.
+  void tf.setBackend('cpu');
+  try {
+    return fn();
+  } finally {
+    void tf.setBackend(backend);
+  }
 }
 
 /** What fn gives where tensors are on a device. */
 export function onDevice<T>(fn: () => T): T {
-  isOnHost = false;
+  const backend = tf.getBackend();
+  const wasOnHost = HOST_BACKENDS.delete(backend);
   try {
     return fn();
   } finally {
-    isOnHost = true;
+    if (wasOnHost) HOST_BACKENDS.add(backend);
   }
 }

@@ -1,7 +1,7 @@
 // The way of backends that keep their tensors on a device, run on cpu and wasm by telling the library that they do.
 import * as tf from '@tensorflow/tfjs-core';
 import {seeded} from 'tfjs-moe/router';
-import {afterEach, describe, expect, test, vi} from 'vitest';
+import {describe, expect, test} from 'vitest';
 import {denseMixer} from '../../../src/router/gates/dense-mixer.js';
 import {sparseMixer} from '../../../src/router/gates/sparse-mixer.js';
 import {sparseMixerV2} from '../../../src/router/gates/sparse-mixer-v2.js';
@@ -9,24 +9,10 @@ import {sparseMixerV2Star} from '../../../src/router/gates/sparse-mixer-v2-star.
 import {sparseReinmax} from '../../../src/router/gates/sparse-reinmax.js';
 import {sparseStraightThrough} from '../../../src/router/gates/sparse-straight-through.js';
 import type {Router} from '../../../src/router/types.js';
+import {onDevice, onHost} from '../../support/device.js';
 import {eachBackend} from '../../support/each-backend.js';
 import {numbers} from '../../support/enumerate.js';
 import {expectClose, list} from '../../support/expect-close.js';
-
-const backend = vi.hoisted(() => ({isOnDevice: false}));
-
-vi.mock('../../../src/ops/host-read.js', async importOriginal => {
-  const original = await importOriginal<typeof import('../../../src/ops/host-read.js')>();
-  const hostRead: typeof original.hostRead = x => {
-    if (backend.isOnDevice) throw new Error('A tensor on a device was read.');
-    return original.hostRead(x);
-  };
-  return {...original, isOnHost: () => !backend.isOnDevice, hostRead};
-});
-
-afterEach(() => {
-  backend.isOnDevice = false;
-});
 
 /** float32 sums in another order. */
 const ROUNDING = 1e-6;
@@ -51,12 +37,9 @@ describe.each(ROUTERS)('%s', (_name, route, topK) => {
           const {indices, weights} = route(x, options());
           return [indices, weights, tf.grad(y => route(y as tf.Tensor2D, options()).weights)(x)];
         };
-        const onHost = run();
-        backend.isOnDevice = true;
-        const onDevice = run();
-        backend.isOnDevice = false;
-        onDevice.forEach((tensor, i) => {
-          expectClose(tensor, list(onHost[i]!), ROUNDING);
+        const expected = onHost(run);
+        onDevice(run).forEach((tensor, i) => {
+          expectClose(tensor, list(expected[i]!), ROUNDING);
         });
       }
     });
@@ -64,9 +47,7 @@ describe.each(ROUTERS)('%s', (_name, route, topK) => {
     test('gives a token that leaves nothing to choose from the index -1 and a weight of NaN', () => {
       const x = tf.tensor2d([[Number.NaN, 1, 2], new Array(3).fill(Number.NEGATIVE_INFINITY), [1, 2, 3]]);
       for (const training of [true, false]) {
-        backend.isOnDevice = true;
-        const {indices, weights} = route(x, {training});
-        backend.isOnDevice = false;
+        const {indices, weights} = onDevice(() => route(x, {training}));
         expect(list(indices).slice(0, 2)).toEqual([-1, -1]);
         expect(list(weights).map(Number.isNaN)).toEqual([true, true, false]);
       }
