@@ -40,7 +40,10 @@ const bundlers = {
       metafile: true,
       logLevel: 'silent',
     });
-    return {code: outputFiles[0]!.text, modules: Object.values(metafile.outputs).flatMap(file => Object.keys(file.inputs))};
+    return {
+      code: outputFiles[0]!.text,
+      modules: Object.values(metafile.outputs).flatMap(file => Object.keys(file.inputs)),
+    };
   },
 };
 
