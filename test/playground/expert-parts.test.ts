@@ -102,8 +102,8 @@ describe('StepWindow', () => {
     expect(deadAfter([0.97, 0.03], 50)).toEqual([null, null]); // 1.5 %
     expect(deadAfter([1, 0], 75)).toEqual([null, null]); // 1.5 %
     expect(deadAfter([1, 0], 100)).toEqual([null, 100]);
-    expect(deadAfter([1, 0], 125)).toEqual([null, 100]);
-    expect(deadAfter([0.98, 0.02], 150)).toEqual([null, null]); // 1 %
+    expect(deadAfter([0.985, 0.015], 125)).toEqual([null, 100]); // 0.75 %
+    expect(deadAfter([0.99, 0.01], 150)).toEqual([null, null]); // 1.25 %
   });
 });
 

@@ -167,7 +167,8 @@ export class Session {
     while (++steps < limit && performance.now() - start < budget);
     await trainer.report(); // waits for the device to be done
     const elapsed = performance.now() - start;
-    this.#limit = elapsed < 2 * budget ? this.#limit + 1 : Math.max(1, this.#limit >> 1);
+    if (elapsed > 2 * budget) this.#limit = Math.max(1, this.#limit >> 1);
+    else if (steps === this.#limit) ++this.#limit;
     if (performance.now() - this.#lastPicture >= PICTURE_INTERVAL) await this.#show();
     this.#lastFrame = performance.now();
   }

@@ -104,7 +104,8 @@ export function useSession(settings: ExpertSettings, pace: Pace): SessionControl
     run,
     pause,
     stepOnce: () => void session.current?.stepOnce(),
-    restart: () => void restart(),
+    // Where the backend that was asked for did not start, the one before must be made TensorFlow.js's own again.
+    restart: () => void restart(state === 'failed' ? () => startBackend(running) : undefined),
     changeBackend: name => void restart(() => startBackend(name)),
   };
 }
