@@ -179,4 +179,14 @@ export {RouterMonitor} from './training/router-monitor.js';
 export type {ExponentialOptions, RampOptions, Schedule} from './training/schedules.js';
 export {constantSchedule, cosineSchedule, exponentialSchedule, linearSchedule} from './training/schedules.js';
 export {sumBinaryCrossentropy} from './training/sum-binary-crossentropy.js';
-export type {VisChartOptions, VisContainer, VisCurves, VisLibrary, VisSurfaceInfo} from './training/vis-library.js';
+export type {
+  VisChartOptions,
+  VisContainer,
+  VisCurves,
+  VisLibrary,
+  VisPoint,
+  VisRender,
+  VisSurface,
+  VisSurfaceInfo,
+  VisVisor,
+} from './training/vis-library.js';

@@ -19,4 +19,14 @@ export {
   type Schedule,
 } from './schedules.js';
 export {sumBinaryCrossentropy} from './sum-binary-crossentropy.js';
-export type {VisChartOptions, VisContainer, VisCurves, VisLibrary, VisSurfaceInfo} from './vis-library.js';
+export type {
+  VisChartOptions,
+  VisContainer,
+  VisCurves,
+  VisLibrary,
+  VisPoint,
+  VisRender,
+  VisSurface,
+  VisSurfaceInfo,
+  VisVisor,
+} from './vis-library.js';

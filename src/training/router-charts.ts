@@ -9,8 +9,17 @@ import {type RouterMetrics, routerMetrics} from '../layers/router-metrics.js';
 import {RouterMonitor} from './router-monitor.js';
 import {elementOf, type VisContainer, type VisCurves, type VisLibrary} from './vis-library.js';
 
-/** The metrics of `RouterCharts`, and the titles of their charts. */
-const TITLES = {
+/** What `RouterCharts` draws as a curve: the loss of `fit`, or a figure of `RouterMetrics`. */
+export type RouterChartMetric =
+  | 'loss'
+  | 'maxViolation'
+  | 'entropy'
+  | 'deadExperts'
+  | 'droppedFraction'
+  | 'routerConfidence';
+
+/** The titles of the charts. */
+const TITLES: Record<RouterChartMetric, string> = {
   loss: 'Loss',
   maxViolation: 'Largest load over the balanced one, less 1',
   entropy: "Entropy of a token's probabilities, nats",
@@ -18,9 +27,6 @@ const TITLES = {
   droppedFraction: 'Choices that found no place',
   routerConfidence: 'Probability of what was chosen',
 };
-
-/** What `RouterCharts` draws as a curve: the loss of `fit`, or a figure of `RouterMetrics`. */
-export type RouterChartMetric = keyof typeof TITLES;
 
 /** Options of `RouterCharts`. */
 export interface RouterChartsOptions {
