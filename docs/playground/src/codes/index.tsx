@@ -69,8 +69,8 @@ function Bench({lab}: {lab: Lab}) {
             ))}
           </p>
           <dl class="figures">
-            <Figure label="This code costs" value={view.costs[own]} digits={1} unit="nats" />
-            <Figure label="The likeliest" value={encoding.cost} digits={1} unit="nats" />
+            <Figure label="Cost" value={view.costs[own]} digits={1} unit="nats" />
+            <Figure label="Likeliest" value={encoding.cost} digits={1} unit="nats" />
             <Figure label="KL" value={encoding.kl.reduce((sum, kl) => sum + kl)} digits={1} unit="nats" />
           </dl>
         </section>
