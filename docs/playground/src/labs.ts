@@ -12,15 +12,11 @@ export interface Lab {
   /** The location's hash. */
   name: string;
   title: string;
-  load?: () => Promise<LabModule>;
+  load: () => Promise<LabModule>;
 }
 
-const modules = import.meta.glob<LabModule>('./{estimators,experts,codes}/index.{ts,tsx}');
-
-const loadOf = (name: string) => modules[`./${name}/index.tsx`] ?? modules[`./${name}/index.ts`];
-
 export const LABS: readonly [Lab, ...Lab[]] = [
-  {name: 'estimators', title: 'Estimators', load: loadOf('estimators')},
-  {name: 'experts', title: 'Experts', load: loadOf('experts')},
-  {name: 'codes', title: 'Codes', load: loadOf('codes')},
+  {name: 'estimators', title: 'Estimators', load: () => import('./estimators/index.js')},
+  {name: 'experts', title: 'Experts', load: () => import('./experts/index.js')},
+  {name: 'codes', title: 'Codes', load: () => import('./codes/index.js')},
 ];

@@ -53,7 +53,7 @@ function LabView({lab}: {lab: Lab}) {
   const [error] = useErrorBoundary();
   useEffect(() => {
     document.title = `${lab.title} – tfjs-moe playground`;
-    lab.load?.().then(setModule, setFailure);
+    lab.load().then(setModule, setFailure);
   }, [lab]);
   const problem = error ?? failure;
   if (problem !== undefined) {
@@ -66,7 +66,7 @@ function LabView({lab}: {lab: Lab}) {
   if (module) return <module.default />;
   return (
     <p class="notice" role="status">
-      {lab.load ? 'Loading …' : 'This lab is not there yet.'}
+      Loading …
     </p>
   );
 }

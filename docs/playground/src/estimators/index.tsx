@@ -103,7 +103,7 @@ export default function EstimatorLab() {
             </div>
             {experiment && <Comparison experiment={experiment} chosen={chosen} onChoose={choose} />}
           </section>
-          <Reading loss={problem.loss} temperature={problem.temperature} />
+          <Reading loss={problem.loss} temperature={problem.temperature} chosen={chosen} />
         </div>
       </div>
     </div>

@@ -1,6 +1,7 @@
 // What there is to see with a loss and a temperature, in words; test/estimators states these laws.
 // SPDX-License-Identifier: Apache-2.0
 import type {LossName} from './losses.js';
+import type {Method} from './methods.js';
 
 const OF_LOSS: Record<LossName, string> = {
   linear:
@@ -29,9 +30,11 @@ const OF_LOSS: Record<LossName, string> = {
 interface ReadingProps {
   loss: LossName;
   temperature: number;
+  /** Whose pages are linked. */
+  chosen: readonly Method[];
 }
 
-export function Reading({loss, temperature}: ReadingProps) {
+export function Reading({loss, temperature, chosen}: ReadingProps) {
   return (
     <section class="card reading">
       <h3>What one sees</h3>
@@ -42,7 +45,13 @@ export function Reading({loss, temperature}: ReadingProps) {
         Variance is that of one estimate, summed over the logits. More:{' '}
         <a href="../documents/Choosing_an_estimator.html">choosing an estimator</a>,{' '}
         <a href="../documents/The_papers__experiments.html">the papers’ experiments</a>,{' '}
-        <a href="../documents/Writing_an_estimator.html">writing one of your own</a>.
+        <a href="../documents/Writing_an_estimator.html">writing one of your own</a>.{chosen.length > 0 && ' In code: '}
+        {chosen.map(({name, page}, i) => (
+          <span key={name}>
+            {i > 0 && ', '}
+            <a href={page}>{name}</a>
+          </span>
+        ))}
       </p>
     </section>
   );
