@@ -7,8 +7,8 @@ import {openPage, SIZES, type WatchedPage} from './support/open-page.js';
 
 const executable = findChromium();
 
-/** Milliseconds; some seconds do on a quiet machine with a GPU. */
-const TIMEOUT = 110_000;
+/** Milliseconds. Some seconds do on a quiet machine; WebGPU computed by a busy processor takes minutes, most of them for its shaders. */
+const TIMEOUT = 280_000;
 
 let browser: Browser | undefined;
 let open: WatchedPage | undefined;
@@ -125,8 +125,8 @@ describe('the lab of experts', {timeout: 2 * TIMEOUT}, () => {
     await page.waitForSelector(`.experts-lab[data-backend="${backend}"]`, {timeout: TIMEOUT});
     await waitFor(page, 'step', -1, 1);
     await page.getByRole('button', {name: 'Run'}).click();
-    await waitFor(page, 'step', 15);
-    expect(await said(page, 'loss')).toBeLessThan(0.69); // nats: what a guess loses
+    await waitFor(page, 'step', 5);
+    await waitFor(page, 'loss', 0, 0.69); // nats: what a guess loses
     expect((await shares(page)).reduce((sum, share) => sum + share)).toBeCloseTo(1, 5);
     expect(open!.problems).toEqual([]);
   });

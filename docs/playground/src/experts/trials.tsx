@@ -19,7 +19,9 @@ const TRIALS: readonly Trial[] = [
   },
   {
     title: 'Too much balance',
-    text: 'With a weight of 1 each expert has its even share, and the boundary suffers for it. Lower the weight and see the regions move.',
+    text:
+      'With a weight of 1 each expert has its even share from the first steps on, and it takes longer until the points are told apart: compare ' +
+      'with 0.1.',
     settings: {balanceWeight: 1, learningRate: 0.05},
   },
   {
