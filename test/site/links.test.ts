@@ -49,10 +49,9 @@ test(
       linksToSkip: async link => !link.startsWith('http://localhost:'), // other hosts are not asked
     });
     const visited = links.filter(({state}) => state === LinkState.OK);
-    const pages = (await readdir(site, {recursive: true})).filter(path => path.endsWith('.html'));
-    expect(visited.length).toBeGreaterThan(pages.length / 2);
+    expect(visited.length).toBeGreaterThan(pages.length);
     expect(visited.filter(({url}) => /\.(svg|png)$/.test(url)).length).toBeGreaterThan(10);
-    expect(visited.some(({url}) => url.endsWith('/playground/index.html'))).toBe(true);
+    expect(visited.some(({url}) => url.endsWith('playground/index.html'))).toBe(true);
     const dead = links.filter(({state}) => state === LinkState.BROKEN);
     expect(dead.map(({url, parent}) => `${parent} -> ${url}`)).toEqual([]);
   },
