@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
+import {type Internals, typed} from './webgpu-internals.js';
 
 /** What Dawn has asked to be called for at the end of the turn: there it looks whether the device is done. */
 const asked = new Set<() => void>();
@@ -19,19 +20,12 @@ export function watchDevice(): void {
   globalThis.setImmediate = Object.assign(watched, later) as typeof setImmediate;
 }
 
+/** To wait on for a while. */
+const NOTHING = new Int32Array(new SharedArrayBuffer(4));
+
 /** Has Dawn look at the device now, in the middle of a turn. */
 function lookAtDevice(): void {
   for (const once of [...asked]) once();
-}
-
-/** What of the backend is used here, and is private in its types. */
-interface Internals {
-  device: GPUDevice;
-  tensorMap: {get(dataId: object): {values: unknown; resource: GPUBuffer; dtype: tf.DataType}};
-  commandEncoder: GPUCommandEncoder;
-  ensureCommandEncoderReady(): void;
-  endComputePassEncoder(): void;
-  submitQueue(): void;
 }
 
 /** Gives the active backend, webgpu, a `readSync` that waits for the device. */
@@ -55,15 +49,11 @@ function bytesOf(internals: Internals, source: GPUBuffer): ArrayBuffer {
   const mapped = target.mapAsync(GPUMapMode.READ);
   mapped.catch(() => {}); // what is wrong shows below
   const deadline = performance.now() + 60_000;
-  while (target.mapState === 'pending' && performance.now() < deadline) lookAtDevice();
+  for (let looks = 0; target.mapState === 'pending' && performance.now() < deadline; ++looks) {
+    lookAtDevice();
+    if (looks > 20) Atomics.wait(NOTHING, 0, 0, 0.1); // leaves the processor to the driver, which runs on it
+  }
   const bytes = target.getMappedRange().slice(0);
   target.destroy();
   return bytes;
-}
-
-/** As the backend keeps them: a boolean in a word of its own. */
-function typed(dtype: tf.DataType, bytes: ArrayBuffer): tf.backend_util.BackendValues {
-  if (dtype === 'float32') return new Float32Array(bytes);
-  const words = new Int32Array(bytes);
-  return dtype === 'bool' ? Uint8Array.from(words) : words;
 }
