@@ -13,31 +13,46 @@ import {SOFTWARE_DRIVER} from './test/support/software-driver.js';
 const root = fileURLToPath(new URL('.', import.meta.url));
 const source = (path: string) => `${root}src/${path}`;
 
+function toProjects(projects: readonly RowProject[]): TestProjectInlineConfiguration[] {
+  const inBrowser = projects.filter(({place}) => place === 'chromium');
+  const others = projects.filter(({place}) => place !== 'chromium').map(toProject);
+  return inBrowser.length > 0 ? [...others, inChromium(inBrowser)] : others;
+}
+
 function toProject(project: RowProject): TestProjectInlineConfiguration {
-  const {name, backends, place} = project;
+  const {name, backends} = project;
   if (name === 'host') return {extends: true, test: {name, provide: {backends}, include: ['test/**/*.test.ts']}};
-  const inRow = {
-    name,
-    provide: {backends},
-    include: suitesOf(root, project),
-    // One process for all files: it starts one device, and TensorFlow.js is loaded once.
+  const env = {TF_CPP_MIN_LOG_LEVEL: '2', VK_ICD_FILENAMES: SOFTWARE_DRIVER ?? ''};
+  const setupFiles = [`test/rows/setup-${name}.ts`];
+  return {extends: true, test: {...inRow('node'), name, provide: {backends}, env, setupFiles}};
+}
+
+function inRow(place: RowProject['place']) {
+  return {
+    include: suitesOf(root, place),
+    // One process or one page for all files: it starts one device, and TensorFlow.js is loaded once.
     isolate: false,
     fileParallelism: false,
     testTimeout: 300_000,
   };
-  if (place === 'node') {
-    const env = {TF_CPP_MIN_LOG_LEVEL: '2', VK_ICD_FILENAMES: SOFTWARE_DRIVER ?? ''};
-    return {extends: true, test: {...inRow, env, setupFiles: [`test/rows/setup-${name}.ts`]}};
-  }
-  const launchOptions = {executablePath: findChromium()!, args: CHROMIUM_ARGS};
+}
+
+/** The projects in Chromium are instances of one, and share its server. */
+function inChromium(projects: readonly RowProject[]): TestProjectInlineConfiguration {
+  // Without Vulkan a canvas that webgpu has written to reads as empty, and through canvases tests read at once.
+  const args = [...CHROMIUM_ARGS, '--enable-features=Vulkan', '--use-vulkan=swiftshader'];
+  const launchOptions = {executablePath: findChromium()!, args};
   const browser = {
     enabled: true,
     headless: true,
     screenshotFailures: false,
     provider: playwright({launchOptions}),
-    instances: [{browser: 'chromium' as const}],
+    instances: projects.map(({name, backends}) => ({browser: 'chromium' as const, name, provide: {backends}})),
   };
-  return {extends: true, test: {...inRow, browser, setupFiles: ['test/rows/setup-chromium.ts']}};
+  return {
+    extends: true,
+    test: {...inRow('chromium'), name: 'chromium', browser, setupFiles: ['test/rows/setup-chromium.ts']},
+  };
 }
 
 export default defineConfig(({mode}) => {
@@ -59,9 +74,7 @@ export default defineConfig(({mode}) => {
       globalSetup: ['scripts/build-assembly.mjs'],
       testTimeout: 60_000,
       reporters: isMatrix ? ['default', new RowsReporter()] : ['default'],
-      projects: PROJECTS.filter(({name, missing}) => (isMatrix ? missing === undefined : name === 'host')).map(
-        toProject,
-      ),
+      projects: toProjects(PROJECTS.filter(({name, missing}) => (isMatrix ? missing === undefined : name === 'host'))),
     },
   };
 });

@@ -5,6 +5,7 @@ import {describe, expect, test} from 'vitest';
 import {BACKENDS} from '../support/each-backend.js';
 import {gradientOf, numbers, unit} from '../support/enumerate.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
+import {numDraws} from '../support/long-tests.js';
 import {chiSquare, chiSquareBound} from '../support/statistics.js';
 import {eachBackendAndKernels} from '../support/with-kernels.js';
 
@@ -51,7 +52,7 @@ describe.each(REGISTRY)('%s', (name, {estimate, hard}) => {
 
     test('draws follow softmax(logits), whatever the temperature', () => {
       const logits = tf.tensor1d([0.5, -1, 0.25, 1.5]);
-      const n = 20_000;
+      const n = numDraws(20_000);
       const rows = tf.tile(tf.reshape(logits, [1, 4]), [n, 1]);
       const {sample} = cheap(rows, {random: seeded(17), temperature: 2.5});
       const expected = list(tf.softmax(logits)).map(p => p * n);
@@ -60,7 +61,7 @@ describe.each(REGISTRY)('%s', (name, {estimate, hard}) => {
 
     test('draws follow softmax(logits) also next to logits so large that float32 has no place for noise', () => {
       // 1e8 is a multiple of 8 apart from its neighbours in float32.
-      const n = 20_000;
+      const n = numDraws(20_000);
       const {sample} = cheap(tf.fill([n, 4], 1e8), {random: seeded(18)});
       expect(chiSquare(tf.sum(drawn(sample, hard), 0).dataSync(), new Array(4).fill(n / 4))).toBeLessThan(
         chiSquareBound(3),

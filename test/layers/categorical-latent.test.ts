@@ -7,6 +7,7 @@ import {describe, expect, test} from 'vitest';
 import {BACKENDS, eachBackend} from '../support/each-backend.js';
 import {gradientOf, numbers} from '../support/enumerate.js';
 import {expectClose, list} from '../support/expect-close.js';
+import {numDraws} from '../support/long-tests.js';
 import {reload} from '../support/model.js';
 import {chiSquare, chiSquareBound} from '../support/statistics.js';
 
@@ -39,7 +40,7 @@ eachBackend('CategoricalLatent', () => {
 
   test('training draws every variable of softmax(its logits), anew each step', () => {
     const layer = latent();
-    const n = 10_000;
+    const n = numDraws(10_000);
     const logits = [0.5, -1, 0.2, 2, 0, -0.5];
     const x = tf.tile(tf.tensor2d([logits]), [n, 1]);
     const codes = run(layer, x, {training: true});

@@ -9,6 +9,7 @@ import {standardNormal} from '../../src/random/normal.js';
 import {BACKENDS, eachBackend} from '../support/each-backend.js';
 import {gradientOf, numbers} from '../support/enumerate.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
+import {numDraws} from '../support/long-tests.js';
 import {applied, modelOf, reload} from '../support/model.js';
 import {chiSquare, chiSquareBound} from '../support/statistics.js';
 
@@ -57,7 +58,7 @@ eachBackend('DiscreteRouter', () => {
     const layer = discreteRouter({numExperts: 3, topK: 2, seed: 3});
     layer.build([null, 1]);
     layer.trainableWeights[0]!.write(tf.tensor2d([logits]));
-    const n = 20_000;
+    const n = numDraws(20_000);
     const counts = tf.sum(run(layer, tf.ones([n, 1]), {training: true}), 0);
     const expected = p.map((_, left) => {
       const [i, j] = [0, 1, 2].filter(k => k !== left) as [number, number];

@@ -7,6 +7,7 @@ import {seeded} from '../../src/random/random-source.js';
 import {eachBackend} from '../support/each-backend.js';
 import {numbers} from '../support/enumerate.js';
 import {expectClose, list} from '../support/expect-close.js';
+import {LEAVES_LONG, WHY_LONG} from '../support/long-tests.js';
 import {reload} from '../support/model.js';
 
 const NETWORK = 1e-5;
@@ -102,7 +103,7 @@ eachBackend('discreteVAE', () => {
     expect(history.loss![0]).toBeCloseTo(expected, 4);
   });
 
-  test('it learns to tell pictures apart, and to give them back', async () => {
+  test.skipIf(LEAVES_LONG)(`it learns to tell pictures apart, and to give them back${WHY_LONG}`, async () => {
     const vae = small({inputUnits: 30, hiddenUnits: [16]});
     const x = tf.tile(tf.slice(bars(30), [0, 0], [30, 3]), [1, 10]); // one of three bars, ten times
     vae.model.compile({optimizer: tf.train.adam(0.02), loss: sumBinaryCrossentropy});

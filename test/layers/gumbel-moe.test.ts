@@ -7,6 +7,7 @@ import {LearnedScale} from '../support/custom-layer.js';
 import {eachBackend} from '../support/each-backend.js';
 import {gradientOf, numbers} from '../support/enumerate.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
+import {LEAVES_LONG, WHY_LONG} from '../support/long-tests.js';
 import {applied, modelOf, reload, twoHalves} from '../support/model.js';
 
 const ROUNDING = 2e-6;
@@ -292,7 +293,7 @@ eachBackend('GumbelMoE', () => {
     },
   );
 
-  test('a custom loop with minimize trains router and experts', () => {
+  test.skipIf(LEAVES_LONG)(`a custom loop with minimize trains router and experts${WHY_LONG}`, () => {
     const moe = gumbelMoE({numExperts: 2, hiddenUnits: [8], units: 1, seed: 5, auxLoss: 'inject'});
     const {x, y} = twoHalves(200, 4);
     moe.apply(x);

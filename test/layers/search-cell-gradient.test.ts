@@ -7,6 +7,7 @@ import {layerRandom} from '../../src/layers/layer-random.js';
 import {applyOperation} from '../../src/layers/search/edge-operations.js';
 import {exactGradient, expectedGradient, numbers, unit} from '../support/enumerate.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
+import {LEAVES_LONG, WHY_LONG} from '../support/long-tests.js';
 import {chiSquareBound} from '../support/statistics.js';
 import {eachBackendAndKernels} from '../support/with-kernels.js';
 import {cellAndArchitecture, images, logitsGradient, oneHotOf, run, spreadLogits} from './search-cases.js';
@@ -177,7 +178,7 @@ describe.each(NAMES)('%s', name => {
       }
     });
 
-    test('the draws of two edges into a node are independent', () => {
+    test.skipIf(LEAVES_LONG)(`the draws of two edges into a node are independent${WHY_LONG}`, () => {
       const {architecture} = cellAndArchitecture({numNodes: 3}, {estimator: named(name), numNodes: 3});
       const n = 600;
       const counts = new Map<string, number>();

@@ -11,6 +11,7 @@ import {
 import {expect, test} from 'vitest';
 import {numbers} from '../support/enumerate.js';
 import {expectClose, list} from '../support/expect-close.js';
+import {LEAVES_LONG, WHY_LONG} from '../support/long-tests.js';
 import {modelOf} from '../support/model.js';
 import {eachBackendAndKernels} from '../support/with-kernels.js';
 
@@ -72,29 +73,32 @@ eachBackendAndKernels('SearchCell', () => {
     model.dispose();
   });
 
-  test('a draw follows the logits, edge by edge, and inference takes the likeliest', () => {
-    const {architecture} = cellAndArchitecture();
-    const logits = numbers(8, 30, -2, 2);
-    architecture.logits.write(tf.tensor2d(logits, [6, 5]));
-    const n = 3000;
-    const counts = new Array<number>(30).fill(0);
-    for (let i = 0; i < n; ++i) {
-      const draw = list(architecture.apply(tf.zeros([1]), {training: true}) as tf.Tensor);
-      draw.forEach((value, j) => {
-        counts[j]! += value;
-      });
-    }
-    expect(architecture.step).toBe(n);
-    for (let e = 0; e < 6; ++e) {
-      const row = logits.slice(5 * e, 5 * e + 5);
-      const z = row.reduce((sum, t) => sum + Math.exp(t), 0);
-      const expected = row.map(t => (n * Math.exp(t)) / z);
-      const distance = expected.reduce((sum, mean, o) => sum + (counts[5 * e + o]! - mean) ** 2 / mean, 0);
-      expect(distance).toBeLessThan(23.5); // chi-square of 4 degrees of freedom, at 1e-4
-      const likeliest = list(architecture.apply(tf.zeros([1])) as tf.Tensor).slice(5 * e, 5 * e + 5);
-      expect(likeliest.indexOf(1)).toBe(row.indexOf(Math.max(...row)));
-    }
-  });
+  test.skipIf(LEAVES_LONG)(
+    `a draw follows the logits, edge by edge, and inference takes the likeliest${WHY_LONG}`,
+    () => {
+      const {architecture} = cellAndArchitecture();
+      const logits = numbers(8, 30, -2, 2);
+      architecture.logits.write(tf.tensor2d(logits, [6, 5]));
+      const n = 3000;
+      const counts = new Array<number>(30).fill(0);
+      for (let i = 0; i < n; ++i) {
+        const draw = list(architecture.apply(tf.zeros([1]), {training: true}) as tf.Tensor);
+        draw.forEach((value, j) => {
+          counts[j]! += value;
+        });
+      }
+      expect(architecture.step).toBe(n);
+      for (let e = 0; e < 6; ++e) {
+        const row = logits.slice(5 * e, 5 * e + 5);
+        const z = row.reduce((sum, t) => sum + Math.exp(t), 0);
+        const expected = row.map(t => (n * Math.exp(t)) / z);
+        const distance = expected.reduce((sum, mean, o) => sum + (counts[5 * e + o]! - mean) ** 2 / mean, 0);
+        expect(distance).toBeLessThan(23.5); // chi-square of 4 degrees of freedom, at 1e-4
+        const likeliest = list(architecture.apply(tf.zeros([1])) as tf.Tensor).slice(5 * e, 5 * e + 5);
+        expect(likeliest.indexOf(1)).toBe(row.indexOf(Math.max(...row)));
+      }
+    },
+  );
 
   test('cells that share logits make the same choice in a pass, and the gradient of the logits is the sum of theirs', () => {
     const architecture = architectureLogits({seed: 3, name: 'choices'});

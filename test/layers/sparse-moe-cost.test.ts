@@ -6,6 +6,7 @@ import {expect, test, vi} from 'vitest';
 import {ESTIMATORS} from '../../src/estimators/registry.js';
 import {ROUTERS} from '../../src/router/registry.js';
 import {eachBackend} from '../support/each-backend.js';
+import {LEAVES_LONG, WHY_LONG} from '../support/long-tests.js';
 import {eachBackendAndKernels} from '../support/with-kernels.js';
 import {gradients, sparse as mixture, recorded, run, tokens, WIDTH} from './sparse-cases.js';
 
@@ -52,7 +53,7 @@ eachBackendAndKernels('a training step', () => {
   const each = 3 * (WIDTH * HIDDEN + HIDDEN * UNITS);
   const NUMBERS = [1, 4, 16, 64];
 
-  test('multiplies for the chosen experts alone, however many there are', () => {
+  test.skipIf(LEAVES_LONG)(`multiplies for the chosen experts alone, however many there are${WHY_LONG}`, () => {
     const T = 24;
     for (const topK of [1, 3]) {
       const costs = NUMBERS.filter(E => E >= topK).map(numExperts =>

@@ -6,6 +6,7 @@ import {eachBackend} from '../support/each-backend.js';
 import {numbers} from '../support/enumerate.js';
 import {list} from '../support/expect-close.js';
 import {injected} from '../support/injected.js';
+import {numDraws} from '../support/long-tests.js';
 import {chiSquare, chiSquareBound} from '../support/statistics.js';
 
 const WAYS = [
@@ -42,7 +43,7 @@ describe.each(WAYS)('%s', (_title, draw) => {
     });
 
     test('follows the probabilities', () => {
-      const n = 20_000;
+      const n = numDraws(20_000);
       const probs = [0.05, 0.15, 0.3, 0.5];
       const sample = draw(tf.tile(tf.tensor2d([probs]), [n, 1]), seeded(23));
       expect(

@@ -21,6 +21,7 @@ import {
 import {eachBackend} from '../../support/each-backend.js';
 import {numbers} from '../../support/enumerate.js';
 import {expectClose, expectFinite, list} from '../../support/expect-close.js';
+import {LEAVES_LONG, WHY_LONG} from '../../support/long-tests.js';
 import {meanAndError} from '../../support/statistics.js';
 
 /** Of float32, for numbers of a few units. */
@@ -100,21 +101,24 @@ eachBackend('control variates of bits', () => {
     });
 
     // By enumeration, summed over the three bits: .5402 for leave-one-out; for Double CV at best .4827, at alpha = -.3.
-    test('controlLoss trains the state to a smaller variance than that of leave-one-out', () => {
-      const sum = (values: number[]) => values.reduce((total, value) => total + value);
-      const plain = momentsOf((x, source) => leaveOneOut(objective, x, {distribution: 'binary', random: source}));
-      const logits = tf.tile(tf.tensor2d([LOGITS]), [100, 1]);
-      const source = seeded(14);
-      const optimizer = tf.train.adam(0.02);
-      const trained = withState(fresh, state => {
-        const control = () => estimate(objective, logits, {random: source, state}).controlLoss!;
-        for (let step = 0; step < 60; ++step) optimizer.minimize(control, false, [...state.variables]);
-        return momentsOf((x, random) => estimate(objective, x, {random, state}));
-      });
-      optimizer.dispose();
-      expect(sum(plain.variance)).toBeCloseTo(0.5402, 4);
-      expect(sum(trained.variance)).toBeLessThan(trainedVariance);
-    });
+    test.skipIf(LEAVES_LONG)(
+      `controlLoss trains the state to a smaller variance than that of leave-one-out${WHY_LONG}`,
+      () => {
+        const sum = (values: number[]) => values.reduce((total, value) => total + value);
+        const plain = momentsOf((x, source) => leaveOneOut(objective, x, {distribution: 'binary', random: source}));
+        const logits = tf.tile(tf.tensor2d([LOGITS]), [100, 1]);
+        const source = seeded(14);
+        const optimizer = tf.train.adam(0.02);
+        const trained = withState(fresh, state => {
+          const control = () => estimate(objective, logits, {random: source, state}).controlLoss!;
+          for (let step = 0; step < 60; ++step) optimizer.minimize(control, false, [...state.variables]);
+          return momentsOf((x, random) => estimate(objective, x, {random, state}));
+        });
+        optimizer.dispose();
+        expect(sum(plain.variance)).toBeCloseTo(0.5402, 4);
+        expect(sum(trained.variance)).toBeLessThan(trainedVariance);
+      },
+    );
 
     test('loss trains the model alone, and controlLoss the state alone', () => {
       const logits = tf.variable(tf.tensor2d(numbers(4, 30, -2, 2), [10, 3]));
@@ -223,30 +227,33 @@ eachBackend('control variates of bits', () => {
 });
 
 describe.each(ESTIMATORS)('$name', ({estimate, random}) => {
-  test.each([2, 3])('the gradient of controlLoss with %d draws agrees with finite differences', async numSamples => {
-    await tf.setBackend('cpu');
-    tf.tidy(() => {
-      const logits = tf.tensor2d(numbers(4, 12, -2, 2), [3, 4]);
-      const loss = toObjective(randomObjective(6, 4));
-      withState(random, state => {
-        const control = () => estimate(loss, logits, {numSamples, random: seeded(5), state}).controlLoss!;
-        const {grads} = tf.variableGrads(control, [...state.variables]);
-        for (const variable of state.variables) {
-          const start = Float32Array.from(variable.dataSync());
-          const slopes = Array.from(start, (_, i) => {
-            const [up, down] = [STEP, -STEP].map(step => {
-              const moved = start.map((value, j) => (j === i ? value + step : value));
-              variable.assign(tf.tensor(moved, variable.shape));
-              return control().dataSync()[0]!;
+  test.skipIf(LEAVES_LONG).each([2, 3])(
+    `the gradient of controlLoss with %d draws agrees with finite differences${WHY_LONG}`,
+    async numSamples => {
+      await tf.setBackend('cpu');
+      tf.tidy(() => {
+        const logits = tf.tensor2d(numbers(4, 12, -2, 2), [3, 4]);
+        const loss = toObjective(randomObjective(6, 4));
+        withState(random, state => {
+          const control = () => estimate(loss, logits, {numSamples, random: seeded(5), state}).controlLoss!;
+          const {grads} = tf.variableGrads(control, [...state.variables]);
+          for (const variable of state.variables) {
+            const start = Float32Array.from(variable.dataSync());
+            const slopes = Array.from(start, (_, i) => {
+              const [up, down] = [STEP, -STEP].map(step => {
+                const moved = start.map((value, j) => (j === i ? value + step : value));
+                variable.assign(tf.tensor(moved, variable.shape));
+                return control().dataSync()[0]!;
+              });
+              return (up! - down!) / (2 * STEP);
             });
-            return (up! - down!) / (2 * STEP);
-          });
-          variable.assign(tf.tensor(start, variable.shape));
-          const largest = Math.max(...slopes.map(Math.abs));
-          expect(largest).toBeGreaterThan(0);
-          expectClose(grads[variable.name]!, slopes, FINITE_DIFFERENCE);
-        }
+            variable.assign(tf.tensor(start, variable.shape));
+            const largest = Math.max(...slopes.map(Math.abs));
+            expect(largest).toBeGreaterThan(0);
+            expectClose(grads[variable.name]!, slopes, FINITE_DIFFERENCE);
+          }
+        });
       });
-    });
-  });
+    },
+  );
 });

@@ -10,6 +10,7 @@ import {CUBIC, estimates, LOGITS, measuredVariance, randomObjective, toObjective
 import {eachBackend} from '../../support/each-backend.js';
 import {numbers} from '../../support/enumerate.js';
 import {expectClose, list} from '../../support/expect-close.js';
+import {LEAVES_LONG, WHY_LONG} from '../../support/long-tests.js';
 import {randomState} from '../../support/relax-state.js';
 
 /** float32, relative to the number itself. */
@@ -33,11 +34,11 @@ eachBackend('the state of relax', () => {
 
   // For fixed draws the estimate is linear in each single weight, but where a LeakyReLU changes its side, so that controlLoss is
   // quadratic in it and central differences are exact up to rounding.
-  test.each([
+  test.skipIf(LEAVES_LONG).each([
     ['binary', [4, 3]],
     ['categorical', [3, 2, 3]],
   ] as const)(
-    '%s: the gradient of controlLoss with respect to every weight agrees with central differences',
+    `%s: the gradient of controlLoss with respect to every weight agrees with central differences${WHY_LONG}`,
     (distribution, shape) => {
       const latentSize = tf.util.sizeFromShape(shape.slice(1));
       const state = randomState({latentSize, contextSize: 2, hiddenUnits: 4});
@@ -81,7 +82,7 @@ eachBackend('the state of relax', () => {
     state.dispose();
   });
 
-  test('training the state by controlLoss divides the variance by four at least', () => {
+  test.skipIf(LEAVES_LONG)(`training the state by controlLoss divides the variance by four at least${WHY_LONG}`, () => {
     const state = createRelaxState({latentSize: 3, hiddenUnits: 16, seed: 1});
     const variance = () =>
       measuredVariance(x => relax(objective, x, {distribution: 'binary', random: seeded(77), state}), 10_000);
