@@ -55,7 +55,7 @@ export function topKMaskOnDevice(x: tf.Tensor, k: number): tf.Tensor {
     const valid = tf.sub(1, hasNaN);
     let mask = tf.add(tf.zeros(x.shape), tf.sub(tf.div(valid, valid), 1)); // 0, or NaN in a row that holds one: argMax alone would pass over it
     for (let choice = 0; choice < k; ++choice) {
-      const winner = tf.expandDims(toFloat(tf.argMax(rest, -1)), -1);
+      const winner = tf.reshape(toFloat(tf.argMax(rest, -1)), hasNaN.shape); // of a vector it has shape [1] on webgpu, [] elsewhere
       const isWinner = tf.equal(winner, order);
       // best - best is 0, and NaN for a winner of either infinity.
       const best = tf.sum(tf.where(isWinner, rest, tf.zerosLike(rest)), -1, true);

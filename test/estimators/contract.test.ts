@@ -2,7 +2,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {ESTIMATORS, type Estimator, type EstimatorEntry, type EstimatorName, seeded} from 'tfjs-moe/estimators';
 import {describe, expect, test} from 'vitest';
-import {BACKENDS} from '../support/each-backend.js';
+import {ON_HOST, WHY_ON_HOST} from '../support/device.js';
+import {CPU_AND_BACKENDS} from '../support/each-backend.js';
 import {gradientOf, numbers, unit} from '../support/enumerate.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
 import {numDraws} from '../support/long-tests.js';
@@ -201,7 +202,7 @@ describe.each(REGISTRY)('%s', (name, {estimate, hard}) => {
     });
 
     test('a masked category is never drawn and gets neither probability nor gradient', () => {
-      const n = 2000;
+      const n = numDraws(2000);
       const logits = tf.tile(tf.tensor2d([[Number.NEGATIVE_INFINITY, 0.3, Number.NEGATIVE_INFINITY, -0.4]]), [n, 1]);
       const {sample, probs} = cheap(logits, {random: seeded(1)});
       const counts = list(tf.sum(drawn(sample, hard), 0));
@@ -226,7 +227,7 @@ describe.each(REGISTRY)('%s', (name, {estimate, hard}) => {
       expectClose(gradientOf(cheap, loss(tf.tensor1d([3, -1, 0.5])), logits, {random: seeded(1)}), [0, 0, 0], 0);
     });
 
-    test('a row with every category masked, or with NaN or Infinity, is refused by name and row', () => {
+    test.skipIf(!ON_HOST)(`a bad row is refused by name: all masked, or with NaN or Infinity${WHY_ON_HOST}`, () => {
       const never = Number.NEGATIVE_INFINITY;
       for (const bad of [
         [never, never],
@@ -242,7 +243,8 @@ describe.each(REGISTRY)('%s', (name, {estimate, hard}) => {
     test('one category is drawn with certainty and has gradient zero', () => {
       const logits = tf.tensor2d([[2], [-3], [0]]);
       expectClose(cheap(logits, {random: seeded(1)}).sample, [1, 1, 1], 0);
-      expectClose(gradientOf(cheap, loss(tf.tensor1d([3])), logits, {random: seeded(1)}), [0, 0, 0], 0);
+      // tfjs-node divides by way of a reciprocal: the softmax of one number is 1 - 2^-24 there.
+      expectClose(gradientOf(cheap, loss(tf.tensor1d([3])), logits, {random: seeded(1)}), [0, 0, 0], ROUNDING);
     });
 
     test('a batch of no rows gives no rows', () => {
@@ -256,10 +258,16 @@ describe.each(REGISTRY)('%s', (name, {estimate, hard}) => {
       expect(gradient.shape).toEqual([0, 4]);
     });
 
+    test.skipIf(!ON_HOST)(`nothing leaks where a row is refused${WHY_ON_HOST}`, () => {
+      const bad = tf.tensor2d([[Number.NaN, 0]]);
+      const before = tf.memory().numTensors;
+      expect(() => cheap(bad)).toThrow();
+      expect(tf.memory().numTensors).toBe(before);
+    });
+
     test('nothing leaks: forward, with a gradient, given, or on an error', () => {
       const logits = tf.tensor2d(numbers(1, 12), [4, 3]);
       const given = tf.tile(tf.tensor2d([[0, 1, 0]]), [4, 1]);
-      const bad = tf.tensor2d([[Number.NaN, 0]]);
       const before = tf.memory().numTensors;
       for (const options of [{}, {given}, {temperature: 0.5}]) {
         const {sample, probs} = cheap(logits, options);
@@ -269,7 +277,6 @@ describe.each(REGISTRY)('%s', (name, {estimate, hard}) => {
           gradientOf(cheap, x => tf.square(x), logits, options);
         });
       }
-      expect(() => cheap(bad)).toThrow();
       expect(() => cheap(logits, {temperature: 0})).toThrow();
       expect(tf.memory().numTensors).toBe(before);
     });
@@ -286,16 +293,15 @@ describe.each(REGISTRY)('%s', (name, {estimate, hard}) => {
       );
       expect(() => cheap(tf.zeros([2, 0]))).toThrow('but got float32 of shape [2, 0].');
       expect(() => cheap(tf.zeros([2, 3], 'int32'))).toThrow('but got int32 of shape [2, 3].');
-      expect(() =>
-        cheap(logits, {
-          given: tf.tensor2d([
-            [1, 0, 0],
-            [1, 1, 0],
-          ]),
-        }),
-      ).toThrow(`${name}: given must hold a single 1 and zeros in each row, but row 1 is [1, 1, 0].`);
       expect(() => cheap(logits, {given: tf.zeros([3])})).toThrow(
         `${name}: given must have shape the logits' shape = [2, 3], but got [3].`,
+      );
+    });
+
+    test.skipIf(!ON_HOST)(`a given sample that is not one-hot is refused in words${WHY_ON_HOST}`, () => {
+      const given = tf.tensor2d([1, 0, 0, 1, 1, 0], [2, 3]);
+      expect(() => cheap(tf.zeros([2, 3]), {given})).toThrow(
+        `${name}: given must hold a single 1 and zeros in each row, but row 1 is [1, 1, 0].`,
       );
     });
   });
@@ -303,7 +309,7 @@ describe.each(REGISTRY)('%s', (name, {estimate, hard}) => {
   test('the same seed gives the same sample on every backend', async () => {
     const values = numbers(8, 900, -2, 2);
     const samples: number[][] = [];
-    for (const backend of BACKENDS) {
+    for (const backend of CPU_AND_BACKENDS) {
       await tf.setBackend(backend);
       samples.push(tf.tidy(() => list(drawn(cheap(tf.tensor2d(values, [300, 3]), {random: seeded(21)}).sample, hard))));
       samples.push(tf.tidy(() => list(drawn(cheap(tf.zeros([300, 3]), {random: seeded(21)}).sample, hard))));

@@ -6,7 +6,7 @@ import {entropyLoss, importanceLoss, loadBalancingLoss, loadLoss, routerZLoss} f
 import {describe, expect, test} from 'vitest';
 import {layerRandom} from '../../src/layers/layer-random.js';
 import {standardNormal} from '../../src/random/normal.js';
-import {BACKENDS, eachBackend} from '../support/each-backend.js';
+import {CPU_AND_BACKENDS, eachBackend} from '../support/each-backend.js';
 import {gradientOf, numbers} from '../support/enumerate.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
 import {numDraws} from '../support/long-tests.js';
@@ -507,7 +507,7 @@ describe('the noise of a layer', () => {
 
   test('is the same on every backend', async () => {
     const results: number[][][] = [];
-    for (const backend of BACKENDS) {
+    for (const backend of CPU_AND_BACKENDS) {
       await tf.setBackend(backend);
       tf.engine().startScope();
       results.push(draws({name: 'a', seed: 1}, 3));

@@ -18,6 +18,9 @@ tf.enableProdMode();
 /** Names of TensorFlow.js. */
 export const BACKENDS: readonly string[] = inject('backends');
 
+/** The cpu backend, and those of this row that are compared with it. */
+export const CPU_AND_BACKENDS: readonly string[] = ['cpu', ...BACKENDS.filter(backend => backend !== 'cpu')];
+
 /** Describes a suite once a backend; tensors that a test makes and does not dispose are freed after it. */
 export function eachBackend(title: string, suite: (backend: string) => void): void {
   describe.each(BACKENDS)(`${title} on %s`, backend => onBackend(backend, suite));
