@@ -1,7 +1,7 @@
 // A canvas with a pixel for each pixel of the screen, drawn anew when its size, the screen's density or the theme changes.
 // SPDX-License-Identifier: Apache-2.0
 import type {HTMLAttributes} from 'preact';
-import {useEffect, useLayoutEffect, useRef} from 'preact/hooks';
+import {useLayoutEffect, useRef} from 'preact/hooks';
 import {useTheme} from './theme.js';
 
 /** The size of the canvas in CSS pixels, the unit of all drawing. */
@@ -32,7 +32,11 @@ export function Canvas({label, draw, aspect = 1, style, ...rest}: CanvasProps) {
     latest.current = draw;
     redraw(canvas.current!, draw);
   }, [draw, theme]);
-  useEffect(() => followSize(canvas.current!, () => redraw(canvas.current!, latest.current)), []);
+  // Not useEffect: that may run when the tab was left already, and the element is gone.
+  useLayoutEffect(() => {
+    const element = canvas.current!;
+    return followSize(element, () => redraw(element, latest.current));
+  }, []);
   return (
     <canvas
       ref={canvas}
