@@ -6,6 +6,7 @@ import type {Estimator} from 'tfjs-moe/estimators';
 import {type DiscreteRouterArgs, discreteRouter, type GumbelMoE, type GumbelMoEArgs, gumbelMoE} from 'tfjs-moe/layers';
 import {type LoadBalancingOptions, loadBalancingLoss, loadLoss} from 'tfjs-moe/router';
 import {expect, test} from 'vitest';
+import {noGradient} from '../../src/ops/no-gradient.js';
 import {topKMask} from '../../src/ops/top-k-mask.js';
 import {type NoisyRouting, noisyTopKRouting} from '../../src/router/noisy-top-k-routing.js';
 import type {Router} from '../../src/router/types.js';
@@ -23,9 +24,11 @@ const D = 3;
 /** Draws nothing: the largest probability, with the gradient of the probabilities. */
 const largest: Estimator = logits => {
   const probs = tf.softmax(logits);
-  const sample = topKMask(logits as tf.Tensor2D, 1, () => {
-    throw new Error('unreachable');
-  });
+  const sample = noGradient(() =>
+    topKMask(logits as tf.Tensor2D, 1, () => {
+      throw new Error('unreachable');
+    }),
+  );
   return {sample, probs};
 };
 
