@@ -72,7 +72,7 @@ export async function compile(folder, {headers, wheel}) {
   if (headers) gyp.push(`--nodedir='${headers.replaceAll("'", `'\\''`)}'`);
   // A script of a package finds the node-gyp that npm brings along.
   await writeFile(join(folder, 'package.json'), JSON.stringify({private: true, scripts: {build: gyp.join(' ')}}));
-  await run('compiling the addon', 'npm', ['run', 'build'], {cwd: folder});
+  await run('compiling the addon', 'npm', ['run', 'build'], {cwd: folder, env: {JOBS: 'max'}});
   await mkdir(dirname(join(folder, ADDON)), {recursive: true});
   await rename(join(folder, 'build/Release/tfjs_binding.node'), join(folder, ADDON));
   await rm(join(folder, 'deps/include'), {recursive: true});
