@@ -5,7 +5,7 @@ import {fileURLToPath} from 'node:url';
 import {playwright} from '@vitest/browser-playwright';
 import {defineConfig, type TestProjectInlineConfiguration} from 'vitest/config';
 import {CHROMIUM_ARGS, findChromium} from './test/package/browser.js';
-import {RowsReporter} from './test/rows/reporter.js';
+import RowsReporter from './test/rows/reporter.js';
 import {PROJECTS, type RowProject} from './test/rows/rows.js';
 import {suitesOf} from './test/rows/suites.js';
 import {SOFTWARE_DRIVER} from './test/support/software-driver.js';

@@ -10,7 +10,7 @@ interface Count {
 }
 
 /** Counts the tests of each row by their project and their titles. */
-export class RowsReporter implements Reporter {
+export default class RowsReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const counts = new Map(ROWS.map(row => [row, {passed: 0, failed: 0, skipped: 0}]));
     for (const module of modules) {
