@@ -3,6 +3,7 @@
 import {Command, Option} from 'commander';
 import {BACKEND_CHOICES} from 'tfjs-moe/node';
 import {wholeNumber} from '../examples/shared/options.js';
+import {benchBackends} from './backends.js';
 import {benchEfficiency} from './efficiency.js';
 import {benchEstimators} from './estimators.js';
 import {benchListOps} from './listops.js';
@@ -31,6 +32,12 @@ program
   .option('--threads <count>', 'how many threads to compare with one', wholeNumber(2), 2)
   .option('--json', 'end with one line of JSON', false)
   .action(benchWasmKernels);
+program
+  .command('backends')
+  .description('steps of training on each backend of Node, over wasm with the kernels of tfjs-moe/wasm')
+  .option('--rounds <count>', 'how often each variant is timed', wholeNumber(1), 15)
+  .option('--json', 'end with one line of JSON', false)
+  .action(benchBackends);
 program
   .command('listops')
   .description('training of the latent tree encoder of ListOps, over the bare products of its textbook form')
