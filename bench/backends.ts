@@ -45,7 +45,7 @@ interface Measured {
 
 /** The command. */
 export async function benchBackends({rounds, json}: {rounds: number; json: boolean}): Promise<void> {
-  const env = {...process.env, TF_CPP_MIN_LOG_LEVEL: '2'};
+  const env: NodeJS.ProcessEnv = {...process.env, TF_CPP_MIN_LOG_LEVEL: '2'};
   const isPlayed = !CARDS.some(existsSync) && existsSync(SWIFTSHADER);
   if (isPlayed) env['VK_ICD_FILENAMES'] ??= SWIFTSHADER;
   console.log('A step is 100 digits by Adam; each backend in a process of its own, which rests while another works.');

@@ -1,4 +1,4 @@
-// A model that was saved on one backend is loaded on each other and predicts the same; by fileSystem and by the file:// of tfjs-node.
+// A model that was saved on one backend is loaded on each other and predicts the same: in Node, in Chromium, and by the file:// of tfjs-node.
 // SPDX-License-Identifier: Apache-2.0
 import {mkdtemp, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
@@ -7,7 +7,9 @@ import {fileURLToPath} from 'node:url';
 import {afterAll, beforeAll, describe, expect, test, vi} from 'vitest';
 import {PROJECTS, type RowProject} from '../rows/rows.js';
 import {SOFTWARE_DRIVER} from '../support/software-driver.js';
+import {findChromium} from './browser.js';
 import {runCommand} from './run-command.js';
+import {openSavesPage, startSavesServer} from './saves/browser.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PROGRAM = join(ROOT, 'test/package/saves/node.mjs');
@@ -48,6 +50,23 @@ function inNode(backend: string, row: RowProject['name'], handler: 'fileSystem' 
   };
 }
 
+function inChromium(backend: 'webgl' | 'webgpu'): Place {
+  const visit = async <T>(use: (page: Awaited<ReturnType<typeof openSavesPage>>) => Promise<T>): Promise<T> => {
+    const page = await openSavesPage(findChromium()!, server.address, backend);
+    try {
+      return await use(page);
+    } finally {
+      await page.close();
+    }
+  };
+  return {
+    title: `${backend} in Chromium`,
+    missing: missing(`chromium-${backend}`),
+    save: folder => visit(page => page.save(folder)),
+    load: folders => visit(page => page.load(folders.map(server.addressOf))),
+  };
+}
+
 const PLACES: readonly Place[] = [
   inNode('cpu', 'host'),
   inNode('wasm', 'host'),
@@ -55,6 +74,8 @@ const PLACES: readonly Place[] = [
   inNode('node', 'node'),
   inNode('node', 'node', 'file://'),
   inNode('webgpu', 'webgpu'),
+  inChromium('webgl'),
+  inChromium('webgpu'),
 ];
 const present = PLACES.filter(place => place.missing === undefined);
 const why = (...places: Place[]) => {
@@ -63,6 +84,7 @@ const why = (...places: Place[]) => {
 };
 
 let folder: string;
+let server: Awaited<ReturnType<typeof startSavesServer>>;
 const saved = new Map<Place, Saved>();
 /** By the place that loaded, then by the one that saved. */
 const loaded = new Map<Place, Map<Place, Predictions>>();
@@ -77,6 +99,7 @@ describe('a model', () => {
       vi.stubEnv('VK_ICD_FILENAMES', SOFTWARE_DRIVER);
       vi.stubEnv('TF_CPP_MIN_LOG_LEVEL', '2');
       folder = await mkdtemp(join(tmpdir(), 'tfjs-moe-saves-'));
+      server = await startSavesServer(folder);
       for (const place of present) saved.set(place, await place.save(folderOf(place)));
       for (const place of present) {
         const predictions = await place.load(present.map(folderOf));
@@ -88,6 +111,7 @@ describe('a model', () => {
 
   afterAll(async () => {
     vi.unstubAllEnvs();
+    await server?.close();
     await rm(folder, {recursive: true, force: true});
   });
 

@@ -1,4 +1,4 @@
-// Small models of the layers that are saved, and what one asks of them on a backend.
+// Small models of the layers that are saved, and what one asks of them on a backend: runs in Node and, by an import map, in a page.
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
@@ -109,5 +109,6 @@ export async function build(name) {
 
 /** TensorFlow.js leaves small tensors of a device to the processor, which would test the processor. */
 export function leaveNothingToProcessor(backend) {
-  if (backend === 'webgpu') tf.env().set('WEBGPU_CPU_FORWARD', false);
+  if (backend !== 'webgl' && backend !== 'webgpu') return;
+  tf.env().set(`${backend.toUpperCase()}_CPU_FORWARD`, false);
 }
