@@ -26,8 +26,9 @@ import type {Settings} from '../../examples/sampled-vae/settings.js';
 import {train} from '../../examples/sampled-vae/training.js';
 import {renderChart} from '../../examples/shared/charts.js';
 import {loadCheckpoint} from '../../examples/shared/checkpoint.js';
-import {eachBackend, onBackend} from '../support/each-backend.js';
+import {onBackend} from '../support/each-backend.js';
 import {expectClose, list} from '../support/expect-close.js';
+import {eachBackendOfPrograms} from '../support/long-tests.js';
 
 /** Sums of 784 terms in float32, against float64. */
 const SUM = 2e-3;
@@ -80,7 +81,7 @@ describe('the settings of a method', () => {
   });
 });
 
-eachBackend('the bound', () => {
+eachBackendOfPrograms('the bound', () => {
   test('is the sum over pixels and bits of a slow loop, with 200 ln 2 for the prior', () => {
     const vae = createVae(DESIGN, 1);
     const [pixels, codes] = [bits(3 * PIXELS, 0), bits(3 * LATENTS, 1)];
@@ -187,7 +188,7 @@ eachBackend('the bound', () => {
   });
 });
 
-eachBackend('the variance of the gradient', () => {
+eachBackendOfPrograms('the variance of the gradient', () => {
   // Two parameters in two tensors of one: 1, 3, 1, 3, ... and 2, 2, 2, ... The loop keeps the means in float64.
   test('is the mean over parameters of E[g^2] - E[g]^2 of running means with decay 0.999, corrected for their start', async () => {
     const variance = new GradientVariance([tf.variable(tf.zeros([1])), tf.variable(tf.zeros([1, 1]))]);
@@ -230,7 +231,7 @@ function constantVae(bitLogits: Float32Array, pixelLogits: Float32Array): Vae {
   return vae;
 }
 
-eachBackend('evaluation', () => {
+eachBackendOfPrograms('evaluation', () => {
   test('of a network that knows nothing is 784 ln 2, whatever the draws', async () => {
     const vae = constantVae(new Float32Array(LATENTS), new Float32Array(PIXELS));
     const found = await evaluate(vae, images(7, 5), {isBinary: false, numSamples: 3});

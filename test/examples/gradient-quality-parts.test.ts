@@ -20,9 +20,9 @@ import {cosineOf, figuresOf, figuresOfBatch, meanOverImages} from '../../example
 import {seeded} from '../../src/estimators/index.js';
 import {discreteVAE} from '../../src/layers/index.js';
 import {sumBinaryCrossentropy} from '../../src/training/index.js';
-import {eachBackend} from '../support/each-backend.js';
 import {numbers} from '../support/enumerate.js';
 import {expectClose, list} from '../support/expect-close.js';
+import {eachBackendOfPrograms} from '../support/long-tests.js';
 import {chiSquare, chiSquareBound, meanAndError} from '../support/statistics.js';
 
 /** Of float32, on gradients of the size of 1. */
@@ -155,7 +155,7 @@ describe('variants', () => {
   });
 });
 
-eachBackend('gradient-quality', () => {
+eachBackendOfPrograms('gradient-quality', () => {
   const pixelsOf = (i: number) => tf.tensor2d([INTENSITIES.slice(i * PIXELS, (i + 1) * PIXELS)]);
   /** The loss of image i at codes [rows, units], straight through the decoder. */
   const lossOf = (decoder: SplitDecoder, i: number) => (codes: tf.Tensor) => {

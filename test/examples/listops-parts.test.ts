@@ -12,13 +12,13 @@ import {TokenEmbedding} from '../../examples/listops/token-embedding.js';
 import {isValidationDue} from '../../examples/listops/training.js';
 import {clipByGlobalNorm} from '../../examples/shared/clip.js';
 import {seeded} from '../../src/estimators/index.js';
-import {eachBackend} from '../support/each-backend.js';
 import {expectClose, list} from '../support/expect-close.js';
+import {eachBackendOfPrograms} from '../support/long-tests.js';
 
 /** Of float32 sums of a few products near 1. */
 const ROUNDING = 1e-5;
 
-eachBackend('StepDropout', () => {
+eachBackendOfPrograms('StepDropout', () => {
   test('in training the entries of small uniforms are left out and the others are scaled up', () => {
     const dropout = new StepDropout({rate: 0.25});
     const uniforms = [0.1, 0.2499, 0.25, 0.9, 0.5, 0.01];
@@ -78,7 +78,7 @@ eachBackend('StepDropout', () => {
   });
 });
 
-eachBackend('TokenEmbedding', () => {
+eachBackendOfPrograms('TokenEmbedding', () => {
   const build = () => {
     const embedding = new TokenEmbedding({inputDim: 3, outputDim: 2, seed: 5});
     embedding.build();
@@ -126,7 +126,7 @@ eachBackend('TokenEmbedding', () => {
   });
 });
 
-eachBackend('clipByGlobalNorm', () => {
+eachBackendOfPrograms('clipByGlobalNorm', () => {
   test('gradients whose norm together is too large are shortened in proportion', () => {
     // The norm of (3, 0, 4, 12) is 13.
     const clipped = clipByGlobalNorm([tf.tensor1d([3, 0]), tf.tensor2d([[4, 12]])], 6.5);

@@ -28,8 +28,8 @@ import {treeDrawing} from '../../examples/listops/tree-pictures.js';
 import {describeSamples} from '../../examples/listops/tree-samples.js';
 import {loadCheckpoint} from '../../examples/shared/checkpoint.js';
 import {seeded} from '../../src/estimators/index.js';
-import {eachBackend} from '../support/each-backend.js';
 import {expectClose} from '../support/expect-close.js';
+import {eachBackendOfPrograms} from '../support/long-tests.js';
 
 /** Of sums of float32 products of some dozen weights, batched otherwise. */
 const ROUNDING = 1e-5;
@@ -84,7 +84,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, {recursive: true}));
 
-eachBackend('the training of listops', backend => {
+eachBackendOfPrograms('the training of listops', backend => {
   test('a small network learns short lists: the loss falls well below that of a guess', async () => {
     const run = begin({optimizer: 'adam', dropout: 0, units: 16, batchSize: 20, epochs: 5, validations: 1});
     await go(run, shortData({train: 200, valid: 60, test: 1}));
@@ -150,7 +150,7 @@ eachBackend('the training of listops', backend => {
   });
 });
 
-eachBackend('the answers of a network', () => {
+eachBackendOfPrograms('the answers of a network', () => {
   const texts = ['7', '[MAX 2 9 [MIN 4 7 ] 0 ]', '[SM 5 6 ]', '[MED 1 2 3 ]', '[MIN [MAX 1 2 ] 3 ]'];
   const sequences = (list: readonly string[]) => {
     const built = buildSequences();

@@ -19,8 +19,8 @@ import {learningRateAt} from '../../examples/moe-lm/training.js';
 import {cutWindows, randomWindows, tiledWindows} from '../../examples/moe-lm/windows.js';
 import {seeded} from '../../src/estimators/index.js';
 import {ROUTERS, type RouterEntry} from '../../src/router/registry.js';
-import {eachBackend} from '../support/each-backend.js';
 import {expectClose, list} from '../support/expect-close.js';
+import {eachBackendOfPrograms} from '../support/long-tests.js';
 import {eachBackendAndKernels} from '../support/with-kernels.js';
 
 /** Of float32 sums of some dozen products near 1. */
@@ -146,7 +146,7 @@ test('CausalSelfAttention: a width that the heads do not divide is refused', () 
   );
 });
 
-eachBackend('LayerNorm', () => {
+eachBackendOfPrograms('LayerNorm', () => {
   test('values and gradients are those of the layer of tfjs', () => {
     const WIDTH = 7;
     const ours = new LayerNorm({});
@@ -168,7 +168,7 @@ eachBackend('LayerNorm', () => {
   });
 });
 
-eachBackend('crossEntropy', () => {
+eachBackendOfPrograms('crossEntropy', () => {
   const ROWS = 6;
   const labels = () => tf.tensor1d([0, 3, 4, 1, 1, 2], 'int32');
 
@@ -193,7 +193,7 @@ eachBackend('crossEntropy', () => {
   });
 });
 
-eachBackend('ByteEmbedding', () => {
+eachBackendOfPrograms('ByteEmbedding', () => {
   test('each output is the vector of its byte and that of its place; more bytes than places are refused', () => {
     const layer = new ByteEmbedding({width: 2, context: 3});
     layer.build();
@@ -243,7 +243,7 @@ const SETTINGS: Settings = {
   text: null,
 };
 
-eachBackend('the language model', () => {
+eachBackendOfPrograms('the language model', () => {
   const routers = Object.entries(ROUTERS as Record<string, RouterEntry>).filter(
     ([, {expertsChoose}]) => !expertsChoose,
   );

@@ -13,7 +13,7 @@ import {listRuns, type Settings, stepsPerEpoch} from '../../examples/polynomial/
 import {disposeLearner, probabilitiesOf, startRun, train} from '../../examples/polynomial/training.js';
 import {renderChart} from '../../examples/shared/charts.js';
 import {seeded} from '../../src/estimators/index.js';
-import {eachBackend} from '../support/each-backend.js';
+import {eachBackendOfPrograms} from '../support/long-tests.js';
 import {meanAndError} from '../support/statistics.js';
 
 /** Decimals to which float64 formulas agree. */
@@ -83,7 +83,7 @@ function stepOf(name: string, batchSize: number, seed: number) {
   return found;
 }
 
-eachBackend('a step of polynomial', () => {
+eachBackendOfPrograms('a step of polynomial', () => {
   test('exact is the gradient of the expectation', () => {
     const {gradient, loss, evaluations} = stepOf('exact', 5, 0);
     const expected = exactGradient();
@@ -137,7 +137,7 @@ eachBackend('a step of polynomial', () => {
   });
 });
 
-eachBackend('what an estimator learns', () => {
+eachBackendOfPrograms('what an estimator learns', () => {
   test.each(['relax', 'doubleCV', 'rodeo'])('%s trains its control variate beside the logits', async name => {
     const [run] = listRuns({...SETTINGS, estimators: [parseMethod(name)], seeds: 1, steps: 3, latents: [5]});
     const {learner, state} = startRun(run!);

@@ -17,8 +17,9 @@ import {type Run, resumeRun, saveRun, startRun} from '../../examples/sampled-vae
 import type {Settings} from '../../examples/sampled-vae/settings.js';
 import {train} from '../../examples/sampled-vae/training.js';
 import {loadCheckpoint} from '../../examples/shared/checkpoint.js';
-import {eachBackend, onBackend} from '../support/each-backend.js';
+import {onBackend} from '../support/each-backend.js';
 import {expectClose, list} from '../support/expect-close.js';
+import {eachBackendOfPrograms} from '../support/long-tests.js';
 
 /** Sums of 784 terms in float32, against float64. */
 const SUM = 2e-3;
@@ -74,7 +75,7 @@ describe('the networks', () => {
   });
 });
 
-eachBackend('the code', () => {
+eachBackendOfPrograms('the code', () => {
   test('is drawn from the softmax of each variable, one category of each', async () => {
     const numSamples = 4000;
     const logits = tf.randomNormal([2, UNITS], 0, 1.5, 'float32', 3) as tf.Tensor2D;
@@ -107,7 +108,7 @@ eachBackend('the code', () => {
   });
 });
 
-eachBackend('the bound of categories', () => {
+eachBackendOfPrograms('the bound of categories', () => {
   test('is the sum over pixels and variables of a slow loop', () => {
     const vae = createVae(DESIGN, 1);
     const pixels = bits(2 * PIXELS, 0);
@@ -226,7 +227,7 @@ eachBackend('the bound of categories', () => {
   });
 });
 
-eachBackend('evaluation', () => {
+eachBackendOfPrograms('evaluation', () => {
   // The decoder answers every code alike, so that f = r + log q + L log K, r the reconstruction: -ELBO is r + KL, and as q exp(-f) sums to
   // exp(-r), the bound of many draws comes to r.
   test('-ELBO has the divergence of the code, which the bound of many draws has not', async () => {

@@ -9,8 +9,8 @@ import {type Batch, choiceStep, type Learner, weightStep, weightVariables} from 
 import {seeded} from '../../src/estimators/index.js';
 import {deriveModel, NAS_BENCH_201_OPERATIONS} from '../../src/layers/index.js';
 import {registerWasmTrainingKernels} from '../../src/wasm/index.js';
-import {eachBackend} from '../support/each-backend.js';
 import {expectClose, list} from '../support/expect-close.js';
+import {eachBackendOfPrograms} from '../support/long-tests.js';
 
 const SMALL: NetworkOptions = {
   ...{estimator: 'reinmax', temperature: 1, unsampled: 'ones', channels: 2, cells: 1, seed: 3},
@@ -90,7 +90,7 @@ describe('the network of NAS-Bench-201', () => {
   });
 });
 
-eachBackend('a step of a search', backend => {
+eachBackendOfPrograms('a step of a search', backend => {
   const start = (options?: NetworkOptions) => {
     if (backend === 'wasm') registerWasmTrainingKernels(); // the stock backend cannot train a convolution
     return makeLearner(options);
@@ -205,7 +205,7 @@ eachBackend('a step of a search', backend => {
   });
 });
 
-eachBackend('classify', backend => {
+eachBackendOfPrograms('classify', backend => {
   test.each(['reinmax', 'gumbelSoftmax'] as const)(
     'gives what the model gives in training with the cell, and draws nothing, with %s',
     async estimator => {

@@ -9,8 +9,8 @@ import {
   makeWeightOptimizer,
   weightRateAt,
 } from '../../examples/search-cell/optimizers.js';
-import {eachBackend} from '../support/each-backend.js';
 import {expectClose} from '../support/expect-close.js';
+import {eachBackendOfPrograms} from '../support/long-tests.js';
 
 /** Three variables with six gradients each; null where a step did not draw what the variable is of. */
 const STARTS = [[1, -2], [0.5], [3, 4, -5]];
@@ -45,7 +45,7 @@ function slowWeights(rates: readonly number[], clip: number): number[][] {
   return values;
 }
 
-eachBackend('the steps of a search', () => {
+eachBackendOfPrograms('the steps of a search', () => {
   test.each([5, 0])('of the weights are those of the slow loop, clipped at %d', clip => {
     const variables = STARTS.map(start => tf.variable(tf.tensor1d(start)));
     const optimizer = makeWeightOptimizer(0.1);

@@ -7,8 +7,8 @@ import {createProblem} from '../../examples/search-table/problem.js';
 import {codesOf, streamOf} from '../../examples/search-table/search.js';
 import {createSyntheticTable} from '../../examples/search-table/synthetic-table.js';
 import {createReinforceState, leaveOneOut, type Objective, reinforce} from '../../src/estimators/index.js';
-import {eachBackend} from '../support/each-backend.js';
 import {list} from '../support/expect-close.js';
+import {eachBackendOfPrograms} from '../support/long-tests.js';
 
 const EVALUATIONS = 60;
 const problem = createProblem(createSyntheticTable(3), 'cifar10', 'valid-200');
@@ -38,12 +38,15 @@ function slowSearch(seed: number, estimate: typeof reinforce, numSamples: number
   return cells;
 }
 
-eachBackend('policy search', () => {
-  test.each([
+eachBackendOfPrograms('policy search', backend => {
+  // The draws of training hang on the last bits of what was drawn before.
+  const isExact = backend !== 'tensorflow';
+  const whyInexact = isExact ? '' : ' (skipped: tfjs-node rounds a row by its place among the others)';
+  test.skipIf(!isExact).each([
     ['reinforce', reinforce, 1],
     ['leaveOneOut', leaveOneOut, 3],
   ] as const)(
-    '%s of several seeds at once looks up what a plain loop does for each',
+    `%s of several seeds at once looks up what a plain loop does for each${whyInexact}`,
     async (name, estimate, numSamples) => {
       const seeds = [11, 12, 13];
       const together = (await search(name, seeds, {numSamples}))!;

@@ -20,8 +20,8 @@ import {CellRegression, WEIGHTS} from '../../examples/search-table/regression.js
 import {bestNew, enumerateCells, NUM_RANDOM, surrogateSearch} from '../../examples/search-table/surrogate-search.js';
 import {createSyntheticTable} from '../../examples/search-table/synthetic-table.js';
 import {type EstimatorName, seeded} from '../../src/estimators/index.js';
-import {eachBackend} from '../support/each-backend.js';
 import {expectClose, list} from '../support/expect-close.js';
+import {eachBackendOfPrograms} from '../support/long-tests.js';
 
 const VARIANCES = {intercept: 2, linear: 0.3, pair: 0.1, noise: 0.2};
 /** Of a system of 406 equations in float64. */
@@ -220,7 +220,7 @@ describe('the search', () => {
   });
 });
 
-eachBackend('surrogates in tensors', () => {
+eachBackendOfPrograms('surrogates in tensors', () => {
   test('values and gradients at cells are those of the functions', () => {
     const functions = [randomQuadratic(4), randomQuadratic(5)];
     const cells = [

@@ -18,7 +18,7 @@ import {permutation} from '../../examples/shared/permutation.js';
 import {sparkline} from '../../examples/shared/progress.js';
 import {formatTable} from '../../examples/shared/table.js';
 import {seeded} from '../../src/estimators/index.js';
-import {eachBackend} from '../support/each-backend.js';
+import {eachBackendOfPrograms} from '../support/long-tests.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -36,7 +36,7 @@ async function saveExample(path: string): Promise<void> {
   await saveCheckpoint(path, {program: 'example', settings: {seed: 1}, state: STATE, tensors});
 }
 
-eachBackend('checkpoint', () => {
+eachBackendOfPrograms('checkpoint', () => {
   test('what was saved is loaded bit for bit, in the same order', async () => {
     const path = join(folder, 'checkpoint.bin');
     await saveExample(path);

@@ -18,8 +18,8 @@ import {withError} from '../../examples/toy-variance/report.js';
 import type {Variant} from '../../examples/toy-variance/settings.js';
 import {errorOf, type Figures, figuresOf, PARTS} from '../../examples/toy-variance/statistics.js';
 import {type EstimatorName, getEstimator, seeded} from '../../src/estimators/index.js';
-import {eachBackend} from '../support/each-backend.js';
 import {expectClose, list} from '../support/expect-close.js';
+import {eachBackendOfPrograms} from '../support/long-tests.js';
 
 /** Of float32, on numbers of the size of 1. */
 const ROUNDING = 2e-6;
@@ -127,7 +127,7 @@ describe('statistics', () => {
   });
 });
 
-eachBackend('toy-variance', () => {
+eachBackendOfPrograms('toy-variance', () => {
   test('the expectation of the objective over the categories is the expected objective', () => {
     const probs = softmax(LOGITS);
     const values = list(objective(tf.eye(3), tf.tile(tf.tensor2d([probs]), [3, 1])));

@@ -1,11 +1,18 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {ESTIMATORS, reinmax} from 'tfjs-moe/estimators';
-import {DiscreteRouter, type DiscreteRouterArgs, discreteRouter, routerMetrics} from 'tfjs-moe/layers';
+import {
+  DiscreteRouter,
+  type DiscreteRouterArgs,
+  discreteRouter,
+  type RouterMetrics,
+  routerMetrics,
+} from 'tfjs-moe/layers';
 import {entropyLoss, importanceLoss, loadBalancingLoss, loadLoss, routerZLoss} from 'tfjs-moe/router';
 import {describe, expect, test} from 'vitest';
 import {layerRandom} from '../../src/layers/layer-random.js';
 import {standardNormal} from '../../src/random/normal.js';
+import {ON_HOST, WHY_ON_HOST} from '../support/device.js';
 import {CPU_AND_BACKENDS, eachBackend} from '../support/each-backend.js';
 import {gradientOf, numbers} from '../support/enumerate.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
@@ -221,7 +228,7 @@ eachBackend('DiscreteRouter', () => {
       routerZLossWeight: 1,
       entropyWeight: 1,
     };
-    const results: {loss: number; metrics: object}[] = [];
+    const results: {loss: number; metrics: RouterMetrics}[] = [];
     for (const padding of [0, 3]) {
       const layer = discreteRouter(args);
       // The padding stands behind the tokens of the one sequence, so that the tokens' uniforms stay the same.
@@ -241,7 +248,9 @@ eachBackend('DiscreteRouter', () => {
       expect(list(tf.slice(run(layer, x, {mask}), [0, 5, 0])).some(v => v !== 0)).toBe(false);
     }
     expect(Math.abs(results[1]!.loss - results[0]!.loss)).toBeLessThan(ROUNDING);
-    expect(results[1]!.metrics).toEqual(results[0]!.metrics);
+    const [plain, padded] = results.map(({metrics}) => metrics);
+    expect(Object.keys(padded!)).toEqual(Object.keys(plain!));
+    expectClose(Object.values(padded!).flat(), Object.values(plain!).flat(), ROUNDING);
   });
 
   test('what padding holds changes nothing, be it NaN', () => {
@@ -344,7 +353,7 @@ eachBackend('DiscreteRouter', () => {
     for (const gradient of Object.values(grads)) expectFinite(gradient);
   });
 
-  test('NaN in the logits is an error that names the layer, in training and in inference, never expert 0', () => {
+  test.skipIf(!ON_HOST)(`NaN in the logits is an error that names the layer, never expert 0${WHY_ON_HOST}`, () => {
     const layer = discreteRouter({name: 'my_router', numExperts: 3, seed: 1});
     const x = tf.tensor2d([1, 2, Number.NaN, 0], [2, 2]);
     for (const training of [false, true]) {
@@ -355,22 +364,30 @@ eachBackend('DiscreteRouter', () => {
     expect(() => run(layer, tf.tensor2d([[Number.POSITIVE_INFINITY, 1]]), {training: true})).toThrow('row 0');
   });
 
+  test.skipIf(!ON_HOST)(`nothing leaks where logits are refused${WHY_ON_HOST}`, () => {
+    const layer = discreteRouter({numExperts: 3, seed: 1, loadWeight: 0.1, jitter: 0.1, topK: 2});
+    const bad = tf.fill([10, 4], Number.NaN);
+    layer.apply(tf.zerosLike(bad));
+    const before = tf.memory().numTensors;
+    for (const training of [true, false, true, false]) {
+      expect(() => run(layer, bad, {training})).toThrow('nothing to choose from');
+    }
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
   test('nothing leaks: training, prediction, errors, reload, dispose', async () => {
     const start = tf.memory().numTensors;
     const layer = discreteRouter({numExperts: 3, seed: 1, loadWeight: 0.1, jitter: 0.1, topK: 2});
     const model = modelOf([4], input => applied(tfl.layers.dense({units: 1}), applied(layer, input)));
     const x = tf.tensor2d(numbers(1, 40), [10, 4]);
     const y = tf.ones([10, 1]);
-    const bad = tf.fill([10, 4], Number.NaN);
     const wide = tf.zeros([2, 7]);
     model.compile({optimizer: tf.train.sgd(0.1), loss: 'meanSquaredError'});
     const step = async () => {
       await model.trainOnBatch(x, y);
       tf.dispose(model.predict(x));
       tf.dispose(run(layer, x, {training: true}));
-      expect(() => model.predict(bad)).toThrow('nothing to choose from');
       expect(() => layer.apply(wide)).toThrow('must have shape');
-      expect(() => layer.apply(bad, {training: true})).toThrow('nothing to choose from');
     };
     await step();
     const before = tf.memory().numTensors;
@@ -381,7 +398,7 @@ eachBackend('DiscreteRouter', () => {
     loaded.dispose();
     expect(tf.memory().numTensors).toBe(before);
     model.dispose();
-    tf.dispose([x, y, bad, wide]);
+    tf.dispose([x, y, wide]);
     // sgd keeps a scalar of its learning rate.
     expect(tf.memory().numTensors).toBe(start + 1);
   });

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {type ArchitectureLogitsArgs, architectureLogits, type SearchCellArgs, searchCell} from 'tfjs-moe/layers';
 import {expect, test} from 'vitest';
+import {ON_HOST, WHY_ON_HOST} from '../support/device.js';
 import {expectFinite} from '../support/expect-close.js';
 import {eachBackendAndKernels} from '../support/with-kernels.js';
 import {cellAndArchitecture, dense, images, oneHotOf, run} from './search-cases.js';
@@ -170,24 +171,27 @@ eachBackendAndKernels('a search cell', () => {
     }
   });
 
-  test('logits with nothing to choose from are refused, wherever it stands', async () => {
-    const {cell, architecture} = cellAndArchitecture();
-    const bad = [Number.NaN, 0, 0, 0, 1];
-    for (const row of [
-      bad,
-      [...bad].reverse(),
-      new Array(5).fill(Number.NEGATIVE_INFINITY),
-      [0, Number.POSITIVE_INFINITY, 0, 0, 0],
-    ]) {
-      architecture.logits.write(tf.tensor2d([0, 1, 2, 3, 4, 5].map(e => (e === 2 ? row : [0, 1, 0, 0, 0]))));
-      const words = 'row 2 of the logits leaves nothing to choose from';
-      for (const training of [true, false])
-        expect(() => run(cell, architecture, images(), training)).toThrow(
-          `ArchitectureLogits "choices": ${training ? 'reinmax: ' : ''}${words}`,
-        );
-      await expect(architecture.likeliest()).rejects.toThrow(words);
-      await expect(architecture.architecture()).rejects.toThrow(words);
-      await expect(architecture.draw()).rejects.toThrow(words);
-    }
-  });
+  test.skipIf(!ON_HOST)(
+    `logits with nothing to choose from are refused, wherever it stands${WHY_ON_HOST}`,
+    async () => {
+      const {cell, architecture} = cellAndArchitecture();
+      const bad = [Number.NaN, 0, 0, 0, 1];
+      for (const row of [
+        bad,
+        [...bad].reverse(),
+        new Array(5).fill(Number.NEGATIVE_INFINITY),
+        [0, Number.POSITIVE_INFINITY, 0, 0, 0],
+      ]) {
+        architecture.logits.write(tf.tensor2d([0, 1, 2, 3, 4, 5].map(e => (e === 2 ? row : [0, 1, 0, 0, 0]))));
+        const words = 'row 2 of the logits leaves nothing to choose from';
+        for (const training of [true, false])
+          expect(() => run(cell, architecture, images(), training)).toThrow(
+            `ArchitectureLogits "choices": ${training ? 'reinmax: ' : ''}${words}`,
+          );
+        await expect(architecture.likeliest()).rejects.toThrow(words);
+        await expect(architecture.architecture()).rejects.toThrow(words);
+        await expect(architecture.draw()).rejects.toThrow(words);
+      }
+    },
+  );
 });

@@ -6,6 +6,7 @@ import {type GumbelMoE, type GumbelMoEArgs, gumbelMoE, routerMetrics} from 'tfjs
 import {expect, test} from 'vitest';
 import {ESTIMATORS} from '../../src/estimators/registry.js';
 import {ROUTERS} from '../../src/router/registry.js';
+import {hostWays} from '../support/device.js';
 import {eachBackend} from '../support/each-backend.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
 import {
@@ -23,8 +24,12 @@ import {
 
 /** Experts that return their rows. */
 const identities = (count: number) => Array.from({length: count}, () => tfl.layers.activation({activation: 'linear'}));
-const DISPATCHES = ['ragged', 'capacity', 'oneHot'] as const;
-const ALL_ROUTERS = [...Object.keys(ROUTERS), ...Object.keys(ESTIMATORS)];
+const DISPATCHES = [...hostWays('dispatch ragged', 'ragged' as const), 'capacity', 'oneHot'] as const;
+const ALL_ROUTERS = [
+  ...Object.keys(ROUTERS).filter(name => name !== 'base'),
+  ...hostWays('router base', 'base'),
+  ...Object.keys(ESTIMATORS),
+];
 const byName = (router: string, args: Partial<GumbelMoEArgs> = {}) => sparse({router: router as 'topK', ...args});
 /** The auxiliary loss of a training call. */
 const lossOf = (moe: GumbelMoE, x: tf.Tensor, kwargs: object = {}) =>

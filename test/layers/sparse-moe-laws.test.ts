@@ -6,6 +6,7 @@ import {expect, test} from 'vitest';
 import {ESTIMATORS} from '../../src/estimators/registry.js';
 import {ROUTERS} from '../../src/router/registry.js';
 import {LearnedScale} from '../support/custom-layer.js';
+import {hostWays} from '../support/device.js';
 import {eachBackend} from '../support/each-backend.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
 import {applied, modelOf} from '../support/model.js';
@@ -22,7 +23,7 @@ import {
   weightOf,
 } from './sparse-cases.js';
 
-const DISPATCHES = ['ragged', 'capacity', 'oneHot'] as const;
+const DISPATCHES = [...hostWays('dispatch ragged', 'ragged' as const), 'capacity', 'oneHot'] as const;
 const ALL_ROUTERS = [...Object.keys(ROUTERS), ...Object.keys(ESTIMATORS)];
 const byName = (router: string, args: Partial<GumbelMoEArgs> = {}) => sparse({router: router as 'topK', ...args});
 /** Rows of x in another order. */

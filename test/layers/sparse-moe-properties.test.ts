@@ -11,7 +11,7 @@ import {ROUTERS} from '../../src/router/registry.js';
 import {eachBackend} from '../support/each-backend.js';
 import {numbers} from '../support/enumerate.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
-import {LEAVES_LONG, WHY_LONG} from '../support/long-tests.js';
+import {LEAVES_LONG, numCases, WHY_LONG} from '../support/long-tests.js';
 import {allExperts, gradients, NETWORK, places, run, sparse, step, tokens, WIDTH} from './sparse-cases.js';
 
 type Router = NonNullable<GumbelMoEArgs['router']>;
@@ -109,7 +109,7 @@ eachBackend('any sparse mixture', () => {
           moe.dispose();
           expect(tf.memory().numTensors).toBe(before);
         }),
-        {seed: 11, numRuns: 100},
+        {seed: 11, numRuns: numCases(100)},
       );
     },
   );
@@ -152,7 +152,7 @@ eachBackend('any sparse mixture', () => {
             expect(tf.memory().numTensors).toBe(start);
           },
         ),
-        {seed: 5, numRuns: 60},
+        {seed: 5, numRuns: numCases(60)},
       );
     },
   );
@@ -166,7 +166,7 @@ eachBackend('any sparse mixture', () => {
         expect(() => tf.tidy(() => run(moe, tokens(T), {training}))).toThrow(`leave no place for ${T} tokens`);
         expect(tf.memory().numTensors).toBe(before);
       }),
-      {seed: 2, numRuns: 6},
+      {seed: 2, numRuns: numCases(6)},
     );
   });
 

@@ -8,7 +8,7 @@ import {batchNormalize} from '../../src/ops/batch-normalize.js';
 import {hasKernel} from '../../src/ops/fused-kernel.js';
 import {numbers} from '../support/enumerate.js';
 import {expectClose, list} from '../support/expect-close.js';
-import {LEAVES_LONG, WHY_LONG} from '../support/long-tests.js';
+import {LEAVES_LONG, numCases, WHY_LONG} from '../support/long-tests.js';
 import {slowBatchNormalize} from '../support/slow-batch-normalize.js';
 import {eachBackendAndKernels} from '../support/with-kernels.js';
 
@@ -75,7 +75,7 @@ eachBackendAndKernels('batchNormalize', backend => {
       });
       fc.assert(
         fc.property(cases, of => tf.tidy(() => expectAsLoop(of))),
-        {seed: 20260501, numRuns: 80},
+        {seed: 20260501, numRuns: numCases(80)},
       );
     },
   );

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import {describe, expect, test} from 'vitest';
 import {ValueError} from '../../src/errors.js';
 import {type GroupedActivation, groupedDense} from '../../src/ops/grouped-dense.js';
-import {LEAVES_LONG, WHY_LONG} from '../support/long-tests.js';
+import {LEAVES_LONG, numCases, WHY_LONG} from '../support/long-tests.js';
 import {exactNumbers, slowProduct} from '../support/slow-mat-mul.js';
 import {eachBackendAndKernels} from '../support/with-kernels.js';
 
@@ -102,7 +102,7 @@ eachBackendAndKernels('groupedDense', () => {
             tf.engine().endScope();
           }
         }),
-        {seed: SEED, numRuns: 100},
+        {seed: SEED, numRuns: numCases(100)},
       );
     },
   );

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {describe, expect, test} from 'vitest';
 import {topKMaskOnDevice, topKMaskOnHost} from '../../src/ops/top-k-mask.js';
-import {ON_HOST, WHY_ON_HOST} from '../support/device.js';
+import {hostWays, ON_HOST, WHY_ON_HOST} from '../support/device.js';
 import {eachBackend} from '../support/each-backend.js';
 import {numbers} from '../support/enumerate.js';
 import {list} from '../support/expect-close.js';
@@ -11,7 +11,7 @@ const refuse = (row: number): never => {
 };
 const DEVICE = ['rounds of argMax on the device', (x: tf.Tensor, k: number) => topKMaskOnDevice(x, k)] as const;
 const HOST = ['the loop on the host', (x: tf.Tensor, k: number) => topKMaskOnHost(x, k, refuse)] as const;
-const WAYS = ON_HOST ? [HOST, DEVICE] : [DEVICE];
+const WAYS = [...hostWays('the loop on the host', HOST), DEVICE];
 
 describe.each(WAYS)('%s', (_title, mask) => {
   eachBackend('a top-k mask', () => {

@@ -6,19 +6,21 @@ import {assignOnHost} from '../../src/router/assign.js';
 import {assignOnDevice} from '../../src/router/assign-on-device.js';
 import type {AssignmentOrder, AssignRequest} from '../../src/router/assign-request.js';
 import type {Assignment} from '../../src/router/types.js';
+import {hostWays} from '../support/device.js';
 import {injected} from '../support/injected.js';
+import {numCases} from '../support/long-tests.js';
 import type {Rows} from './reference.js';
 import {type SlowCase, slowCases} from './slow-assign.js';
 
 /** Random cases are the same in each run. */
-const PROPERTY = {seed: 20260401, numRuns: 40};
+const PROPERTY = {seed: 20260401, numRuns: numCases(40)};
 export const ORDERS: AssignmentOrder[] = ['position', 'priority', 'random', 'probability'];
 
 export const WAYS = [
-  ['the loop on the host', assignOnHost],
+  ...hostWays('the loop on the host', ['the loop on the host', assignOnHost] as const),
   ['cumulative sums on the device', assignOnDevice],
 ] as const;
-export type Way = (typeof WAYS)[number][1];
+export type Way = typeof assignOnDevice;
 
 export const matrix = (rows: Rows, dtype: 'int32' | 'float32' = 'int32') =>
   tf.tensor2d(rows.flat(), [rows.length, rows[0]!.length], dtype);

@@ -17,11 +17,12 @@ import {
 import type {Assignment} from '../../src/router/types.js';
 import {eachBackend} from '../support/each-backend.js';
 import {expectClose, list} from '../support/expect-close.js';
+import {numCases} from '../support/long-tests.js';
 import {slowAssign, slowCases, slowCounts} from './slow-assign.js';
 
 /** Quotients of small numbers in float32, and a sum of logarithms. */
 const ROUNDING = 1e-6;
-const PROPERTY = {seed: 20260402, numRuns: 40};
+const PROPERTY = {seed: 20260402, numRuns: numCases(40)};
 
 const int = (rows: number[][]) => tf.tensor2d(rows.flat(), [rows.length, rows[0]!.length], 'int32');
 const counts = (...values: number[]) => tf.tensor1d(values, 'float32');

@@ -3,8 +3,10 @@ import fc from 'fast-check';
 import {describe, expect, test} from 'vitest';
 import {chooseTopKOnDevice, chooseTopKOnHost} from '../../src/router/choose-top-k.js';
 import {gatherWeightsOnDevice, gatherWeightsOnHost} from '../../src/router/gather-weights.js';
+import {hostWays, ON_HOST, WHY_ON_HOST} from '../support/device.js';
 import {eachBackend} from '../support/each-backend.js';
 import {expectClose, list} from '../support/expect-close.js';
+import {numCases} from '../support/long-tests.js';
 
 const NEVER = Number.NEGATIVE_INFINITY;
 const refuse = (row: number): never => {
@@ -13,7 +15,10 @@ const refuse = (row: number): never => {
 
 type Choose = (scores: tf.Tensor2D, k: number, mask?: tf.Tensor1D) => tf.Tensor2D;
 const CHOOSE: [string, Choose][] = [
-  ['the loop on the host', (scores, k, mask) => chooseTopKOnHost(scores, k, mask, refuse)],
+  ...hostWays<[string, Choose]>('the loop on the host', [
+    'the loop on the host',
+    (scores, k, mask) => chooseTopKOnHost(scores, k, mask, refuse),
+  ]),
   ['rounds of argMax on the device', chooseTopKOnDevice],
 ];
 
@@ -45,7 +50,7 @@ describe.each(CHOOSE)('chooseTopK by %s', (_title, choose) => {
           expect(indices.dtype).toBe('int32');
           expect(indices.arraySync()).toEqual(expected);
         }),
-        {seed: 1, numRuns: 60},
+        {seed: 1, numRuns: numCases(60)},
       );
     });
 
@@ -80,15 +85,22 @@ describe.each(CHOOSE)('chooseTopK by %s', (_title, choose) => {
 });
 
 eachBackend('chooseTopK of a bad row', () => {
-  test('is refused on the host and lacks a choice on the device', () => {
-    for (const bad of [
-      [Number.NaN, 0, 1],
-      [0, 1, Number.NaN],
-      [NEVER, 0, NEVER],
-      [0, Number.POSITIVE_INFINITY, 1],
-    ]) {
-      const scores = tf.tensor2d([[0, 1, 2], bad]);
-      expect(() => chooseTopKOnHost(scores, 2, undefined, refuse)).toThrow('row 1');
+  const BAD = [
+    [Number.NaN, 0, 1],
+    [0, 1, Number.NaN],
+    [NEVER, 0, NEVER],
+    [0, Number.POSITIVE_INFINITY, 1],
+  ].map(bad => [[0, 1, 2], bad]);
+
+  test.skipIf(!ON_HOST)(`is refused on the host${WHY_ON_HOST}`, () => {
+    for (const rows of BAD) {
+      expect(() => chooseTopKOnHost(tf.tensor2d(rows), 2, undefined, refuse)).toThrow('row 1');
+    }
+  });
+
+  test('lacks a choice on the device', () => {
+    for (const rows of BAD) {
+      const scores = tf.tensor2d(rows);
       const indices = list(chooseTopKOnDevice(scores, 2));
       expect(indices.slice(0, 2)).toEqual([2, 1]);
       expect(indices.slice(2)).toContain(-1);
@@ -97,7 +109,7 @@ eachBackend('chooseTopK of a bad row', () => {
 });
 
 describe.each([
-  ['the loop on the host', gatherWeightsOnHost],
+  ...hostWays('a gather on the host', ['the loop on the host', gatherWeightsOnHost] as const),
   ['masks on the device', gatherWeightsOnDevice],
 ] as const)('gatherWeights by %s', (_title, gather) => {
   eachBackend('a gather', () => {

@@ -7,7 +7,9 @@ import {combineByOneHot, dispatchByOneHot} from '../../src/router/one-hot-dispat
 import {planRows} from '../../src/router/permutation.js';
 import {combineRows, dispatchRows} from '../../src/router/ragged-dispatch.js';
 import type {Assignment} from '../../src/router/types.js';
+import {hostWays} from '../support/device.js';
 import {list} from '../support/expect-close.js';
+import {numCases} from '../support/long-tests.js';
 import {exactNumbers, exactTensor} from '../support/slow-mat-mul.js';
 import {eachBackendAndKernels} from '../support/with-kernels.js';
 import {
@@ -21,7 +23,7 @@ import {
   slowDispatch,
 } from './dispatch-cases.js';
 
-const RUNS = {seed: 20260401, numRuns: 60};
+const RUNS = {seed: 20260401, numRuns: numCases(60)};
 
 /** One way of dispatch and combine. Rows are [A, D], or [E, C, D] as rows. */
 interface Way {
@@ -38,14 +40,14 @@ const inBuffers = {
   rows: (_: Case, buffers: ArrayLike<number>) => Array.from(buffers),
 };
 const WAYS: Way[] = [
-  {
+  ...hostWays<Way>('ragged rows', {
     name: 'ragged',
     dispatch: (tokens, assignment) => dispatchRows(tokens, planRows(assignment)),
     combine: (outputs, weights, assignment, gradientWeights) =>
       combineRows(outputs as tf.Tensor2D, weights, planRows(assignment), gradientWeights),
     shape: c => [c.experts.filter(e => e !== -1).length, c.D],
     rows: compact,
-  },
+  }),
   {name: 'capacity', dispatch: dispatchToBuffers, combine: combineFromBuffers as Way['combine'], ...inBuffers},
   {name: 'one-hot', dispatch: dispatchByOneHot, combine: combineByOneHot as Way['combine'], ...inBuffers},
 ];

@@ -6,7 +6,7 @@ import {ON_HOST, onDevice, WHY_ON_HOST} from '../support/device.js';
 import {eachBackend} from '../support/each-backend.js';
 import {numbers} from '../support/enumerate.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
-import {LEAVES_LONG, WHY_LONG} from '../support/long-tests.js';
+import {LEAVES_LONG, numCases, WHY_LONG} from '../support/long-tests.js';
 
 /** The two ways. On a row whose backend is a device both are its. */
 const chosenOnDevice = (logits: tf.Tensor2D, options: ExpertChoiceOptions) =>
@@ -82,7 +82,7 @@ eachBackend('expertChoice', () => {
           expect(host.routing.indices.shape).toEqual([numTokens, Math.max(1, ...expected.map(row => row.length))]);
           expect([host.assignment.capacity, host.assignment.numExperts]).toEqual([capacity, numExperts]);
         }),
-        {seed: 1, numRuns: 60},
+        {seed: 1, numRuns: numCases(60)},
       );
     },
   );

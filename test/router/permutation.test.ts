@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import {expect, test} from 'vitest';
 import {planRows} from '../../src/router/permutation.js';
 import {eachBackend} from '../support/each-backend.js';
+import {numCases} from '../support/long-tests.js';
 import {anyCase, assigned, assignmentOf, placed} from './dispatch-cases.js';
 
 const int2d = (rows: number[][]) => tf.tensor2d(rows, undefined, 'int32');
@@ -21,7 +22,7 @@ eachBackend('planRows', () => {
         expect([...plan.rowOfChoice]).toEqual(c.experts.map((_, i) => sorted.findIndex(({choice}) => choice === i)));
         expect(plan.groupSizes).toEqual(Array.from({length: c.E}, (_, e) => c.experts.filter(x => x === e).length));
       }),
-      {seed: 20260402, numRuns: 200},
+      {seed: 20260402, numRuns: numCases(200)},
     );
   });
 

@@ -5,6 +5,7 @@ import {expect, test} from 'vitest';
 import {addCounts} from '../../src/router/running-counts.js';
 import {eachBackend} from '../support/each-backend.js';
 import {expectClose, list} from '../support/expect-close.js';
+import {numCases} from '../support/long-tests.js';
 import {columnMeans, largest, randomLogits, softmax} from './reference.js';
 
 /** float32 sums of some tens of terms of magnitude one. */
@@ -113,7 +114,7 @@ eachBackend('addCounts', () => {
         });
         expect(counted).toEqual(expected);
       }),
-      {seed: 1, numRuns: 50},
+      {seed: 1, numRuns: numCases(50)},
     );
   });
 

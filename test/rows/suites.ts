@@ -4,7 +4,7 @@ import {existsSync, readdirSync, readFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import type {RowProject} from './rows.js';
 
-const OVER_BACKENDS = /\b(eachBackend|eachBackendAndKernels)\(/;
+const OVER_BACKENDS = /\beachBackend\w*\(/;
 /** What a module loads as it starts. An `import type` loads nothing. */
 const IMPORTED = /^(?:import|export)(?! type\b)[^'";]*?from '([^']+)'|^import '([^']+)'/gm;
 /** A package, or an entry point, that no browser can load. */
