@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
 import {noGradient} from '../../ops/no-gradient.js';
+import {runningSum} from '../../ops/running-sum.js';
 import {toFloat} from '../../ops/to-float.js';
 import {composePair} from '../../ops/tree-lstm.js';
 import {chooseMerges, estimateMerges, mergeLogits} from './choose-merges.js';
@@ -38,7 +39,7 @@ export function mergeOnTape(
       merges.push(tf.where(isOpen, tf.cast(tf.argMax(chosen, 1), 'int32'), tf.scalar(-1, 'int32')) as tf.Tensor1D);
       // The state at k stays where the chosen pair is at its right, moves down by one where it is at its left; a finished sentence's stays.
       const share = tf.mul(sample, toFloat(tf.expandDims(isOpen, 1))); // [B, pairs]
-      const chosenSoFar = tf.cumsum(share, 1);
+      const chosenSoFar = runningSum(share, 1);
       const mix = (x: tf.Tensor, weight: tf.Tensor) => tf.mul(x, tf.expandDims(weight, 2));
       states = tf.addN([
         mix(left, tf.sub(1, chosenSoFar)),
