@@ -5,7 +5,6 @@ import {isOnHost} from './host-read.js';
 
 /** x as float32, a tensor of its own. Differentiable as `tf.cast` is. */
 export function toFloat<T extends tf.Tensor>(x: T): T {
-  const relabelled = tf.cast(x, 'float32');
-  // A product is computed, so that its numbers are stored as what they are.
-  return x.dtype === 'float32' || isOnHost() ? relabelled : tf.mul(1, relabelled);
+  // A product is computed, so that its numbers are stored as what they are; of float32 too, which the caller may have made by `tf.cast`.
+  return isOnHost() ? tf.cast(x, 'float32') : tf.tidy(() => tf.mul(1, tf.cast(x, 'float32')));
 }

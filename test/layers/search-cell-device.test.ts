@@ -4,7 +4,7 @@ import type * as tfl from '@tensorflow/tfjs-layers';
 import type {ArchitectureLogits, SearchCell, UnsampledOutput} from 'tfjs-moe/layers';
 import {beforeEach, expect, test} from 'vitest';
 import {hostRead, isOnHost} from '../../src/ops/host-read.js';
-import {onDevice} from '../support/device.js';
+import {onDevice, onHost} from '../support/device.js';
 import {eachBackend} from '../support/each-backend.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
 import {LEAVES_LONG, WHY_LONG} from '../support/long-tests.js';
@@ -107,8 +107,8 @@ eachBackend('a search cell on a device', backend => {
     unsampled => {
       const {cell, architecture} = remake(unsampled);
       const x = images();
-      run(cell, architecture, x); // moves statistics
-      expectClose(onDevice(() => run(cell, architecture, x, false)), list(run(cell, architecture, x, false)), NETWORK); // biome-ignore format: one line
+      onHost(() => run(cell, architecture, x)); // moves statistics
+      expectClose(onDevice(() => run(cell, architecture, x, false)), list(onHost(() => run(cell, architecture, x, false))), NETWORK); // biome-ignore format: one line
       expect(architecture.knownChoices).toBeUndefined();
     },
   );

@@ -66,7 +66,7 @@ eachBackendAndKernels('a training step', () => {
     }
   });
 
-  test('multiplies for places alone where buffers have a capacity', () => {
+  test.skipIf(LEAVES_LONG)(`multiplies for places alone where buffers have a capacity${WHY_LONG}`, () => {
     const T = 64;
     const costs = NUMBERS.map(numExperts =>
       ofExperts(sparse({numExperts, units: UNITS, dispatch: 'capacity', capacityFactor: 1, minCapacity: 1}), T),

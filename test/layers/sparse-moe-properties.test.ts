@@ -8,6 +8,7 @@ import {ESTIMATORS} from '../../src/estimators/registry.js';
 import {layerRandom} from '../../src/layers/layer-random.js';
 import {STREAM} from '../../src/layers/router-core.js';
 import {ROUTERS} from '../../src/router/registry.js';
+import {hostWays} from '../support/device.js';
 import {eachBackend} from '../support/each-backend.js';
 import {numbers} from '../support/enumerate.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
@@ -185,7 +186,7 @@ eachBackend('any sparse mixture', () => {
     tf.engine().state.activeTape = null as never;
   };
 
-  test.each(['ragged', 'capacity', 'oneHot'] as const)(
+  test.each([...hostWays('dispatch ragged', 'ragged' as const), 'capacity', 'oneHot'] as const)(
     'an expert that throws in the middle of a step leaves nothing behind, with dispatch %s',
     dispatch => {
       const breakable = new Breakable();

@@ -7,6 +7,7 @@ import {eachBackend} from '../support/each-backend.js';
 import {unit} from '../support/enumerate.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
 import {fromExponentials, injected} from '../support/injected.js';
+import {LEAVES_LONG, WHY_LONG} from '../support/long-tests.js';
 import {meanAndError} from '../support/statistics.js';
 
 const GOLDEN = 1e-6;
@@ -87,20 +88,23 @@ eachBackend('conditionalGumbel', () => {
     }
   });
 
-  test('over draws of the category, each coordinate is an unconditional Gumbel around its logit', () => {
-    const n = 20_000;
-    const logits = tf.tensor1d(THETA);
-    const draws = tf.argMax(tf.add(logits, gumbelNoise([n, 4], seeded(3))), 1) as tf.Tensor1D;
-    const given = tf.cast(tf.oneHot(draws, 4), 'float32');
-    const rows = tf.tile(tf.reshape(logits, [1, 4]), [n, 1]);
-    const perturbed = conditionalGumbel(rows, given, gumbelNoise([n, 4], seeded(4)));
-    THETA.forEach((theta, j) => {
-      const values = list(tf.slice(perturbed, [0, j], [n, 1]));
-      expect(distance(values, gumbelCdf(theta))).toBeLessThan(distanceBound(n));
-    });
-  });
+  test.skipIf(LEAVES_LONG)(
+    `over draws of the category, each coordinate is an unconditional Gumbel around its logit${WHY_LONG}`,
+    () => {
+      const n = 20_000;
+      const logits = tf.tensor1d(THETA);
+      const draws = tf.argMax(tf.add(logits, gumbelNoise([n, 4], seeded(3))), 1) as tf.Tensor1D;
+      const given = tf.cast(tf.oneHot(draws, 4), 'float32');
+      const rows = tf.tile(tf.reshape(logits, [1, 4]), [n, 1]);
+      const perturbed = conditionalGumbel(rows, given, gumbelNoise([n, 4], seeded(4)));
+      THETA.forEach((theta, j) => {
+        const values = list(tf.slice(perturbed, [0, j], [n, 1]));
+        expect(distance(values, gumbelCdf(theta))).toBeLessThan(distanceBound(n));
+      });
+    },
+  );
 
-  test('the maximum is a Gumbel around log Z, whichever category has it', () => {
+  test.skipIf(LEAVES_LONG)(`the maximum is a Gumbel around log Z, whichever category has it${WHY_LONG}`, () => {
     const n = 20_000;
     const logZ = Math.log(THETA.reduce((sum, t) => sum + Math.exp(t), 0));
     for (let category = 0; category < 4; ++category) {

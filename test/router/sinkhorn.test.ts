@@ -11,7 +11,7 @@ import {hostWays, ON_HOST, onDevice, onHost, WHY_ON_HOST} from '../support/devic
 import {eachBackend} from '../support/each-backend.js';
 import {numbers} from '../support/enumerate.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
-import {numCases} from '../support/long-tests.js';
+import {LEAVES_LONG, numCases, WHY_LONG} from '../support/long-tests.js';
 
 /** float32 sums of some tens of terms of at most one. */
 const ROUNDING = 1e-6;
@@ -80,7 +80,7 @@ describe.each(WAYS)('%s', (_title, logSinkhorn) => {
 });
 
 eachBackend('sinkhornAssignment', () => {
-  test('has row sums 1 / T and column sums 1 / E within the tolerance', () => {
+  test.skipIf(LEAVES_LONG)(`has row sums 1 / T and column sums 1 / E within the tolerance${WHY_LONG}`, () => {
     const size = fc.integer({min: 1, max: 12});
     const shape = fc.tuple(size, size, fc.integer({min: 0, max: 1e6}), fc.constantFrom(1e-2, 1e-4));
     fc.assert(
@@ -94,7 +94,7 @@ eachBackend('sinkhornAssignment', () => {
     );
   });
 
-  test('stops at the tolerance', () => {
+  test.skipIf(!ON_HOST)(`stops at the tolerance${WHY_ON_HOST}`, () => {
     const off = (tolerance: number) => {
       const sums = list(tf.sum(sinkhornAssignment(logits(), {tolerance}), 0));
       return Math.max(...sums.map(sum => Math.abs(sum * E - 1)));
@@ -103,7 +103,7 @@ eachBackend('sinkhornAssignment', () => {
     expect(off(1e-4)).toBeLessThan(1e-4 + ROUNDING);
   });
 
-  test('stops after maxIterations with right row sums', () => {
+  test.skipIf(!ON_HOST)(`stops after maxIterations with right row sums${WHY_ON_HOST}`, () => {
     const far = tf.mul(100, logits()) as tf.Tensor2D;
     const matrix = sinkhornAssignment(far, {maxIterations: 2});
     expectClose(tf.sum(matrix, 1), new Array(T).fill(1 / T), ROUNDING);
@@ -266,7 +266,7 @@ eachBackend('sinkhornRouting', () => {
     }
   });
 
-  test('stops balancing at the tolerance', () => {
+  test.skipIf(!ON_HOST)(`stops balancing at the tolerance${WHY_ON_HOST}`, () => {
     // A tolerance that any matrix meets ends it after one iteration, which leaves three tokens or more with expert 0.
     const x = tf.tensor2d([9, 0, 8, 0, 7, 0, 6, 0], [4, 2]);
     expect(list(sinkhornRouting(x, {training: true}).indices)).toEqual([0, 0, 1, 1]);
