@@ -18,12 +18,13 @@ function toProjects(projects: readonly RowProject[]): TestProjectInlineConfigura
   const others = projects.filter(({place}) => place !== 'chromium').map(toProject);
   return inBrowser.length > 0 ? [...others, inChromium(inBrowser)] : others;
 }
+const ONLY_OF_BACKEND = 'test/rows/only-of-backend.ts';
 
 function toProject(project: RowProject): TestProjectInlineConfiguration {
   const {name, backends} = project;
   if (name === 'host') return {extends: true, test: {name, provide: {backends}, include: ['test/**/*.test.ts']}};
   const env = {TF_CPP_MIN_LOG_LEVEL: '2', VK_ICD_FILENAMES: SOFTWARE_DRIVER ?? ''};
-  const setupFiles = [`test/rows/setup-${name}.ts`];
+  const setupFiles = [`test/rows/setup-${name}.ts`, ONLY_OF_BACKEND];
   return {extends: true, test: {...inRow('node'), name, provide: {backends}, env, setupFiles}};
 }
 
@@ -51,7 +52,12 @@ function inChromium(projects: readonly RowProject[]): TestProjectInlineConfigura
   };
   return {
     extends: true,
-    test: {...inRow('chromium'), name: 'chromium', browser, setupFiles: ['test/rows/setup-chromium.ts']},
+    test: {
+      ...inRow('chromium'),
+      name: 'chromium',
+      browser,
+      setupFiles: ['test/rows/setup-chromium.ts', ONLY_OF_BACKEND],
+    },
   };
 }
 
