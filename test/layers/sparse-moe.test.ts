@@ -90,7 +90,8 @@ eachBackend('GumbelMoE, sparse', () => {
   for (const router of [...routers, ...hostWays('router base', 'base'), 'reinmax', 'st', 'gumbelRao']) {
     test(`router ${router} trains in fit, evaluates the same twice, saves and loads, and leaks nothing`, async () => {
       const moe = sparse({router: router as 'topK', units: 4, capacityFactor: 1.5});
-      const model = tfl.sequential({layers: [tfl.layers.dense({units: 4, inputShape: [4]}), moe]});
+      const kernelInitializer = tfl.initializers.glorotUniform({seed: 3});
+      const model = tfl.sequential({layers: [tfl.layers.dense({units: 4, inputShape: [4], kernelInitializer}), moe]});
       model.compile({optimizer: tf.train.adam(0.02), loss: 'meanSquaredError'});
       const x = input(48);
       const y = tf.tensor2d(numbers(2, 192), [48, 4]);
