@@ -5,11 +5,13 @@ import {describe, expect, test} from 'vitest';
 import {SCORE_ESTIMATORS, type ScoreEntry, type ScoreEstimatorName} from '../../../src/estimators/score/registry.js';
 import {reinforce} from '../../../src/estimators/score/reinforce.js';
 import type {Distribution, Objective, ScoreState} from '../../../src/estimators/score/types.js';
+import {sumOf} from '../../../src/ops/sum-of.js';
 import {seeded} from '../../../src/random/random-source.js';
 import {ON_HOST, WHY_ON_HOST} from '../../support/device.js';
 import {CPU_AND_BACKENDS, eachBackend} from '../../support/each-backend.js';
 import {numbers} from '../../support/enumerate.js';
 import {expectClose, expectFinite, list} from '../../support/expect-close.js';
+import {numDraws} from '../../support/long-tests.js';
 import {
   CUBIC,
   CUBIC_GRADIENT,
@@ -88,10 +90,10 @@ describe.each(CASES)('%s, %s', (name, distribution, entry) => {
         'the mean of many estimates is the gradient of the expectation: problem %d',
         (i, problem) => {
           const exact = exactScoreGradient(problem);
-          const rows = estimatesOf(estimate, problem, 20_000, {random: seeded(100 + i)});
+          const rows = estimatesOf(estimate, problem, numDraws(20_000), {random: seeded(100 + i)});
           expect(Math.max(...standardErrorsOff(rows, exact))).toBeLessThan(STANDARD_ERRORS);
           const more = Math.max(...countsOf(entry));
-          const others = estimatesOf(estimate, problem, 10_000, {numSamples: more, random: seeded(200 + i)});
+          const others = estimatesOf(estimate, problem, numDraws(10_000), {numSamples: more, random: seeded(200 + i)});
           expect(Math.max(...standardErrorsOff(others, exact))).toBeLessThan(STANDARD_ERRORS);
         },
       );
@@ -139,7 +141,7 @@ describe.each(CASES)('%s, %s', (name, distribution, entry) => {
       const {x, calls, plain, noting, dispose} = fewExamples(first);
       const {value, loss} = estimate(noting, x, {distribution, numSamples, random: seeded(2)});
       const values = calls.filter(({kind}) => kind === 'hard').map(({sample}) => plain(sample, 'hard'));
-      const mean = tf.div(tf.addN(values), numSamples);
+      const mean = tf.div(sumOf(values), numSamples);
       expect([value.shape, value.dtype, loss.shape]).toEqual([[3], 'float32', []]);
       expectClose(value, list(mean), ROUNDING);
       expectClose(loss, list(tf.mean(mean)), ROUNDING);
