@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {runFused} from './fused-kernel.js';
 import {hostRead, isOnHost} from './host-read.js';
 import {toFloat} from './to-float.js';
+import {zeroOrNaN} from './zero-or-nan.js';
 
 /**
  * A mask with 1 at the K largest entries of each row; of equal ones the lowest index comes first. Not differentiable: call it inside
@@ -53,7 +54,7 @@ export function topKMaskOnDevice(x: tf.Tensor, k: number): tf.Tensor {
     let rest = x;
     const hasNaN = tf.max(toFloat(tf.isNaN(x)), -1, true);
     const valid = tf.sub(1, hasNaN);
-    let mask = tf.add(tf.zeros(x.shape), tf.sub(tf.div(valid, valid), 1)); // 0, or NaN in a row that holds one: argMax alone would pass over it
+    let mask = tf.add(tf.zeros(x.shape), zeroOrNaN(valid)); // a row that holds NaN: argMax alone would pass over it
     for (let choice = 0; choice < k; ++choice) {
       const winner = tf.reshape(toFloat(tf.argMax(rest, -1)), hasNaN.shape); // of a vector it has shape [1] on webgpu, [] elsewhere
       const isWinner = tf.equal(winner, order);

@@ -6,6 +6,7 @@ import {ValueError} from '../errors.js';
 import {hasKernel, runKernel} from '../ops/fused-kernel.js';
 import {hostRead, isOnHost} from '../ops/host-read.js';
 import {toFloat} from '../ops/to-float.js';
+import {zeroOrNaN} from '../ops/zero-or-nan.js';
 import type {RandomSource} from './random-source.js';
 
 /** A kernel that draws as `categoricalOnHost` does. */
@@ -70,7 +71,7 @@ export function categoricalOnDevice(probs: tf.Tensor, random: RandomSource): tf.
     const score = tf.where(isPast, tf.sub(2 * numCategories, order), tf.add(order, 1));
     const winner = tf.argMax(tf.mul(score, toFloat(tf.greater(rows, 0))), 1);
     const sample = toFloat(tf.equal(tf.expandDims(toFloat(winner), 1), order));
-    const poison = tf.sub(tf.div(total, total), 1); // 0, or NaN in a row with nothing to choose from
+    const poison = zeroOrNaN(total); // NaN in a row with nothing to choose from
     return tf.reshape(tf.add(sample, poison), probs.shape);
   });
 }

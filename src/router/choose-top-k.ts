@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {hostRead, isOnHost} from '../ops/host-read.js';
 import {noGradient} from '../ops/no-gradient.js';
 import {toFloat} from '../ops/to-float.js';
+import {zeroOrNaN} from '../ops/zero-or-nan.js';
 import {realTokens} from './router-input.js';
 
 /**
@@ -96,7 +97,7 @@ export function poisonBadRows(weights: tf.Tensor2D, indices: tf.Tensor2D, mask: 
   const poison = noGradient(() => {
     const isBad = tf.max(toFloat(tf.less(indices, 0)), 1, true); // [T, 1]
     const isGood = tf.sub(1, mask ? tf.mul(isBad, realTokens(mask)) : isBad);
-    return tf.sub(tf.div(isGood, isGood), 1); // 0, or NaN
+    return zeroOrNaN(isGood);
   });
   return tf.add(weights, poison);
 }
