@@ -21,7 +21,7 @@ import {
 import {eachBackend} from '../../support/each-backend.js';
 import {numbers} from '../../support/enumerate.js';
 import {expectClose, expectFinite, list} from '../../support/expect-close.js';
-import {LEAVES_LONG, WHY_LONG} from '../../support/long-tests.js';
+import {LEAVES_LONG, numDraws, WHY_LONG} from '../../support/long-tests.js';
 import {meanAndError} from '../../support/statistics.js';
 
 /** Of float32, for numbers of a few units. */
@@ -89,7 +89,7 @@ eachBackend('control variates of bits', () => {
     });
 
     test('the mean of three draws is the true gradient', () => {
-      const rows = 8000;
+      const rows = numDraws(8000);
       const logits = tf.tile(tf.tensor2d([LOGITS]), [rows, 1]);
       const values = withState(random, state =>
         estimates(x => estimate(objective, x, {numSamples: 3, random: seeded(11), state}), logits),

@@ -101,7 +101,7 @@ describe.each(CASES)('%s, %s', (name, distribution, entry) => {
       test.runIf(createState)('the same with a state, whatever it has learned', () => {
         const problem = problems(distribution).at(-1)!;
         const state = usedState(entry, problem);
-        const rows = estimatesOf(estimate, problem, 2000, {state, random: seeded(300)});
+        const rows = estimatesOf(estimate, problem, numDraws(2000), {state, random: seeded(300)});
         state.dispose();
         expect(Math.max(...standardErrorsOff(rows, exactScoreGradient(problem)))).toBeLessThan(STANDARD_ERRORS);
       });

@@ -11,6 +11,7 @@ import {ON_HOST, WHY_ON_HOST} from '../../support/device.js';
 import {numbers} from '../../support/enumerate.js';
 import {expectClose, expectFinite, list} from '../../support/expect-close.js';
 import {injected} from '../../support/injected.js';
+import {LEAVES_LONG, numDraws, WHY_LONG} from '../../support/long-tests.js';
 import {randomState, slowNetwork} from '../../support/relax-state.js';
 import {type OfOne, slowRelax} from '../../support/slow-relax.js';
 import {meanAndError} from '../../support/statistics.js';
@@ -133,7 +134,7 @@ eachBackendAndKernels('relax', () => {
   ])('for bits the mean is the exact gradient with %s', (_, createState) => {
     const state = createState?.();
     const options = {distribution: 'binary', random: seeded(11), ...(state && {state})} as const;
-    expectMean(estimates(batchOf(LOGITS, 30_000, [3]), options), exactGradient(LOGITS, 1));
+    expectMean(estimates(batchOf(LOGITS, numDraws(30_000), [3]), options), exactGradient(LOGITS, 1));
     state?.dispose();
   });
 
@@ -143,11 +144,11 @@ eachBackendAndKernels('relax', () => {
   ])('for categories the mean is the exact gradient with %s', (_, createState) => {
     const state = createState?.();
     const options = {random: seeded(12), ...(state && {state})};
-    expectMean(estimates(batchOf(CATEGORIES, 30_000, [2, 3]), options), exactGradient(CATEGORIES, 3));
+    expectMean(estimates(batchOf(CATEGORIES, numDraws(30_000), [2, 3]), options), exactGradient(CATEGORIES, 3));
     state?.dispose();
   });
 
-  test('with scale 0 it is REINFORCE without a baseline, draw for draw', () => {
+  test.skipIf(LEAVES_LONG)(`with scale 0 it is REINFORCE without a baseline, draw for draw${WHY_LONG}`, () => {
     const state = createRelaxState({latentSize: 3, scale: 0});
     const logits = tf.tensor2d(numbers(5, 60, -2, 2), [20, 3]);
     const options = {distribution: 'binary', random: seeded(1)} as const;
@@ -156,20 +157,23 @@ eachBackendAndKernels('relax', () => {
     state.dispose();
   });
 
-  test('for categories with scale 0 it is (objective at the draw) (draw - softmax(logits))', () => {
-    const state = createRelaxState({latentSize: 6, scale: 0});
-    const logits = tf.tensor3d(numbers(6, 120, -2, 2), [20, 2, 3]);
-    let hard: tf.Tensor = logits;
-    const spy: Objective = (x, kind) => {
-      if (kind === 'hard') hard = tf.keep(tf.clone(x));
-      return objective(x, kind);
-    };
-    const gradient = estimates(logits, {random: seeded(2), state}, spy);
-    const expected = tf.mul(tf.reshape(objective(hard, 'hard'), [20, 1, 1]), tf.sub(hard, tf.softmax(logits)));
-    expectClose(gradient, list(expected), ROUNDING);
-    hard.dispose();
-    state.dispose();
-  });
+  test.skipIf(LEAVES_LONG)(
+    `for categories with scale 0 it is (objective at the draw) (draw - softmax(logits))${WHY_LONG}`,
+    () => {
+      const state = createRelaxState({latentSize: 6, scale: 0});
+      const logits = tf.tensor3d(numbers(6, 120, -2, 2), [20, 2, 3]);
+      let hard: tf.Tensor = logits;
+      const spy: Objective = (x, kind) => {
+        if (kind === 'hard') hard = tf.keep(tf.clone(x));
+        return objective(x, kind);
+      };
+      const gradient = estimates(logits, {random: seeded(2), state}, spy);
+      const expected = tf.mul(tf.reshape(objective(hard, 'hard'), [20, 1, 1]), tf.sub(hard, tf.softmax(logits)));
+      expectClose(gradient, list(expected), ROUNDING);
+      hard.dispose();
+      state.dispose();
+    },
+  );
 
   test.each([
     ['binary', [5, 3]],
