@@ -2,16 +2,19 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import {architectureLogits, type SearchCellArgs, searchCell} from 'tfjs-moe/layers';
+import {ON_HOST} from '../support/device.js';
 import {applied, modelOf} from '../support/model.js';
 import {CHANNELS, dense, images, SHAPE} from './search-cases.js';
 
 const isTrainable = (backend: string) =>
   backend === 'cpu' || tf.getKernel('Conv2DBackpropFilter', 'wasm') !== undefined;
-/** What stock wasm has gradients of, too. */
-export const portable = (backend: string): SearchCellArgs =>
-  isTrainable(backend)
+/** What stock wasm has gradients of, too; on a device `fit` draws ahead of no step, so that all operations are computed. */
+export const portable = (backend: string): SearchCellArgs => ({
+  ...(ON_HOST ? {} : {unsampled: 'computed'}),
+  ...(isTrainable(backend)
     ? {}
-    : {operations: ['none', 'skip_connect', 'avg_pool_3x3', {name: 'Dense_7', layer: dense(CHANNELS)}]};
+    : {operations: ['none', 'skip_connect', 'avg_pool_3x3', {name: 'Dense_7', layer: dense(CHANNELS)}]}),
+});
 export const logitsOf = ({operations}: SearchCellArgs) =>
   operations ? {operations: operations.map(o => (typeof o === 'string' ? o : {name: o.name}))} : {};
 
