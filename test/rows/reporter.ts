@@ -29,6 +29,12 @@ export default class RowsReporter implements Reporter {
 function describeRow({title, project}: (typeof ROWS)[number], {passed, failed, skipped}: Count): string {
   const name = title.padEnd(24);
   if (project.missing !== undefined) return `${name} left out: ${project.missing}`;
+  if (passed + failed + skipped === 0) {
+    return (
+      name +
+      (project.isUnfinished ? 'left out: some of its tests fail as yet; npm run test:all has it' : 'not asked for')
+    );
+  }
   const counts = [`${passed} passed`, `${failed} failed`, ...(skipped > 0 ? [`${skipped} skipped`] : [])];
-  return name + (passed + failed + skipped === 0 ? 'not asked for' : counts.join(', '));
+  return name + counts.join(', ');
 }

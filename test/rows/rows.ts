@@ -12,6 +12,8 @@ export interface RowProject {
   place: 'node' | 'chromium';
   /** What this machine lacks, and what would bring it; undefined where the project can run. */
   missing: string | undefined;
+  /** Some of its tests fail as yet: only --mode all, and who asks for the project by name with it, runs it. */
+  isUnfinished?: true;
 }
 
 /** A line of the summary. */
@@ -47,12 +49,14 @@ const chromiumWebgl: RowProject = {
   backends: ['webgl'],
   place: 'chromium',
   missing: noChromium,
+  isUnfinished: true,
 };
 const chromiumWebgpu: RowProject = {
   name: 'chromium-webgpu',
   backends: ['webgpu'],
   place: 'chromium',
   missing: noChromium,
+  isUnfinished: true,
 };
 
 /** All projects; the first runs what does not depend on a backend, too. */
