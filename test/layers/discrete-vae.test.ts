@@ -123,9 +123,10 @@ eachBackend('discreteVAE', () => {
     expect(list(loaded.reconstruct(x))).toEqual(list(vae.reconstruct(x)));
     expect(list(loaded.sample(5, seeded(1)))).toEqual(list(vae.sample(5, seeded(1))));
     loaded.model.compile({optimizer: tf.train.sgd(0.1), loss: sumBinaryCrossentropy});
-    const losses = await Promise.all([vae, loaded].map(({model}) => model.fit(x, x, {epochs: 2, shuffle: false})));
-    const [first, second] = losses.map(({history}) => history['loss'] as number[]);
-    expectClose(second!, first!, ON_HOST ? 0 : NETWORK); // devices add up in no fixed order
+    // On a device what was uploaded adds up in another order, and the last bits of a weight may turn a draw of the second epoch.
+    const epochs = ON_HOST ? 2 : 1;
+    const losses = await Promise.all([vae, loaded].map(({model}) => model.fit(x, x, {epochs, shuffle: false})));
+    expect(losses[1]!.history).toEqual(losses[0]!.history);
   });
 
   test('networks of your own take the place of the dense ones', async () => {

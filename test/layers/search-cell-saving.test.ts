@@ -12,6 +12,7 @@ import {
 } from 'tfjs-moe/layers';
 import {expect, test} from 'vitest';
 import {LearnedScale} from '../support/custom-layer.js';
+import {ON_HOST} from '../support/device.js';
 import {expectClose, list} from '../support/expect-close.js';
 import {applied, modelOf, reload} from '../support/model.js';
 import {eachBackendAndKernels} from '../support/with-kernels.js';
@@ -75,6 +76,8 @@ const OWN: [string, () => SearchCellArgs['operations']][] = [
   ["a layer of one's own class", () => [{name: 'scale', layer: new LearnedScale()}, 'avg_pool_3x3']],
 ];
 
+/** Of a sum in another order, after three steps of Adam. */
+const ROUNDING = 1e-5;
 const weightsOf = (model: tfl.LayersModel) => model.getWeights().map(list);
 
 eachBackendAndKernels('a search cell', backend => {
@@ -163,7 +166,10 @@ eachBackendAndKernels('a search cell', backend => {
       expectClose(copy.predict(images()) as tf.Tensor, list(model.predict(images()) as tf.Tensor), 0);
       await train(model, 3);
       await train(copy, 3);
-      expect(weightsOf(copy)).toEqual(weightsOf(model)); // noise, moments and learning rate resume
+      // Noise, moments and learning rate resume. What was uploaded lies in other textures than what was computed, and adds up in another order.
+      weightsOf(copy).forEach((values, i) => {
+        expectClose(values, weightsOf(model)[i]!, ON_HOST ? 0 : ROUNDING);
+      });
     },
   );
 });
