@@ -81,6 +81,7 @@ export default defineConfig(({mode}) => {
       // The binary of src/wasm/assembly, where a source is newer than it.
       globalSetup: ['scripts/build-assembly.mjs'],
       testTimeout: 60_000,
+      maxWorkers: '100%', // the default leaves a core idle
       reporters: isMatrix ? ['default', new RowsReporter()] : ['default'],
       projects: toProjects(projects),
     },

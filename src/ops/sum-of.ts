@@ -10,9 +10,11 @@ const AT_ONCE = 7;
 /** The sum of tensors of one shape and type, at least one: a tensor of its own. Differentiable. */
 export function sumOf<T extends tf.Tensor>(terms: readonly T[]): T {
   if (terms.length <= AT_ONCE || isOnHost()) return tf.addN<T>([...terms]);
-  const sums: T[] = [];
-  for (let begin = 0; begin < terms.length; begin += AT_ONCE) {
-    sums.push(tf.addN<T>(terms.slice(begin, begin + AT_ONCE)));
-  }
-  return sumOf(sums);
+  return tf.tidy(() => {
+    const sums: T[] = [];
+    for (let begin = 0; begin < terms.length; begin += AT_ONCE) {
+      sums.push(tf.addN<T>(terms.slice(begin, begin + AT_ONCE)));
+    }
+    return sumOf(sums);
+  });
 }
