@@ -4,6 +4,7 @@ import {expect, test} from 'vitest';
 import {gradientOf, numbers, unit} from '../support/enumerate.js';
 import {expectClose, list} from '../support/expect-close.js';
 import {fromExponentials} from '../support/injected.js';
+import {LEAVES_LONG, numDraws, WHY_LONG} from '../support/long-tests.js';
 import {meanAndError} from '../support/statistics.js';
 import {eachBackendAndKernels} from '../support/with-kernels.js';
 
@@ -75,7 +76,7 @@ eachBackendAndKernels('gumbelRao', () => {
   test.each(QUADRATURE)(
     'at eta %d and temperature %d the mean agrees with quadrature',
     (eta, temperature, one, zero) => {
-      const rows = 200;
+      const rows = LEAVES_LONG ? 40 : 200;
       for (const [category, expected] of [
         [0, one],
         [1, zero],
@@ -101,7 +102,7 @@ eachBackendAndKernels('gumbelRao', () => {
     },
   );
 
-  test('the variance of the conditional mean falls as 1 / K', () => {
+  test.skipIf(LEAVES_LONG)(`the variance of the conditional mean falls as 1 / K${WHY_LONG}`, () => {
     const rows = 2000;
     const spread = (numSamples: number) => {
       const logits = tf.tile(tf.tensor2d([THETA]), [rows, 1]);
@@ -129,7 +130,7 @@ eachBackendAndKernels('gumbelRao', () => {
   });
 
   test('its mean is that of straight-through Gumbel-softmax', () => {
-    const rows = 20_000;
+    const rows = numDraws(20_000);
     const logits = tf.tile(tf.tensor2d([THETA]), [rows, 1]);
     const loss = (x: tf.Tensor) => tf.square(tf.sub(x, [0.3, -0.6, 0.1, 0.8]));
     const rao = gradientOf((x, o) => gumbelRao(x, {...o, numSamples: 10}), loss, logits, {
@@ -143,7 +144,7 @@ eachBackendAndKernels('gumbelRao', () => {
     }
   });
 
-  test('more noise than one chunk holds gives the same as sample by sample', () => {
+  test.skipIf(LEAVES_LONG)(`more noise than one chunk holds gives the same as sample by sample${WHY_LONG}`, () => {
     // 2^20 / (150 * 1000) = 6 samples, of which a chunk takes a multiple of 4: six samples take two chunks, of 4 and of 2.
     const logits = tf.tensor2d(numbers(1, 1.5e5), [150, 1000]);
     const given = tf.cast(
