@@ -30,6 +30,7 @@ function toProject(project: RowProject): TestProjectInlineConfiguration {
 
 function inRow(place: RowProject['place']) {
   return {
+    sequence: {groupOrder: {node: 1, chromium: 2}[place]}, // after the host's, with workers of their own
     include: suitesOf(root, place),
     // One process or one page for all files: it starts one device, and TensorFlow.js is loaded once.
     isolate: false,
