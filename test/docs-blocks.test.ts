@@ -40,7 +40,7 @@ test('every @example of the sources is among those that docs-examples.test.ts an
 });
 
 /** Pages with a scrap of JavaScript that needs a page or a native addon, and is read and not run. */
-const WITH_SCRAPS = ['docs/guides/backends-and-memory.md', 'docs/guides/saving-and-loading.md'];
+const WITH_SCRAPS = ['backends-and-memory', 'saving-and-loading', 'tfjs-node'].map(guide => `docs/guides/${guide}.md`);
 
 test('code in the guides and the README is called ts, sh, text or json, and none else', () => {
   const pages = ['README.md', 'examples/README.md', ...guides.map(guide => `docs/guides/${guide}.md`)];
