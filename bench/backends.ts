@@ -1,12 +1,12 @@
 // npm run bench -- backends: a step of training on each backend of Node, over wasm with our kernels, in turn.
 // SPDX-License-Identifier: Apache-2.0
 import {type ChildProcess, fork} from 'node:child_process';
-import {once} from 'node:events';
 import {existsSync} from 'node:fs';
 import {availableParallelism} from 'node:os';
 import {fileURLToPath} from 'node:url';
 import type {Answer, Side, Work} from './backends-child.js';
 import {median, medianRatio} from './interleaved.js';
+import {nextAnswer} from './next-answer.js';
 
 /** A line of the table. */
 interface Row extends Side {
@@ -54,14 +54,14 @@ export async function benchBackends({rounds, json}: {rounds: number; json: boole
   try {
     for (const row of ROWS) {
       const child = start(row, env);
-      const first = await nextAnswer(child, row);
+      const first = await nextAnswer<Answer>(child, processOf(row));
       if ('leftOut' in first) console.log(`${row.title}: left out. ${first.leftOut}`);
       else sides.push({row, child, times: {mnistMoe: [], dense: []}});
     }
     for (let round = -1; round < rounds; ++round) {
       for (const {row, child, times} of sides) {
         child.send('measure');
-        const {milliseconds} = (await nextAnswer(child, row)) as {milliseconds: Record<Work, number>};
+        const {milliseconds} = await nextAnswer<{milliseconds: Record<Work, number>}>(child, processOf(row));
         if (round < 0) continue;
         for (const work of Object.keys(WORK) as Work[]) times[work].push(milliseconds[work]);
       }
@@ -90,22 +90,9 @@ function print(sides: readonly Measured[], rounds: number): Record<string, numbe
   return figures;
 }
 
+const processOf = ({title}: Row) => `backends: the process of ${title}`;
+
 function start(side: Row, env: NodeJS.ProcessEnv): ChildProcess {
   const program = fileURLToPath(new URL('./backends-child.ts', import.meta.url));
   return fork(program, [JSON.stringify(side)], {execArgv: ['--import', 'tsx'], env});
-}
-
-/** The next message of a child; one that dies instead is an error. */
-async function nextAnswer(child: ChildProcess, {title}: Row): Promise<Answer> {
-  const stop = new AbortController();
-  const died = once(child, 'exit', {signal: stop.signal}).then(([code, signal]) => {
-    throw new Error(`backends: the process of ${title} stopped (${signal ?? `exit status ${code}`}).`);
-  });
-  try {
-    const [answer] = (await Promise.race([once(child, 'message', {signal: stop.signal}), died])) as [Answer];
-    return answer;
-  } finally {
-    died.catch(() => {}); // its end by the abort is no error
-    stop.abort();
-  }
 }

@@ -1,7 +1,6 @@
 // Training on wasm with the kernels of tfjs-moe/wasm against the stock backend, in one process and in turn.
 // SPDX-License-Identifier: Apache-2.0
 import {type ChildProcess, fork} from 'node:child_process';
-import {once} from 'node:events';
 import {availableParallelism} from 'node:os';
 import {fileURLToPath} from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
@@ -10,6 +9,7 @@ import {groupedMatMul} from 'tfjs-moe/router';
 import {registerWasmTrainingKernels, unregisterWasmTrainingKernels} from 'tfjs-moe/wasm';
 import {interleaved, median, medianRatio} from './interleaved.js';
 import {bareProducts, multilayerPerceptronStep} from './multilayer-perceptron.js';
+import {nextAnswer} from './next-answer.js';
 import {timeEveryKernel} from './wasm-kernel-table.js';
 import {MODEL_NAMES, type TrainingRun, trainModel} from './wasm-models.js';
 import type {Answer, Work} from './wasm-threads-child.js';
@@ -149,7 +149,9 @@ async function timeThreads(rounds: number, threads: number): Promise<Record<stri
     for (let round = -2; round < rounds; ++round) {
       for (const [i, child] of children.entries()) {
         child.send('measure');
-        const {milliseconds} = (await nextAnswer(child)) as {milliseconds: Record<Work, number>};
+        const {milliseconds} = (await nextAnswer<Answer>(child, 'wasm-kernels: the measuring process')) as {
+          milliseconds: Record<Work, number>;
+        };
         if (round < 0) continue;
         for (const name of ['matMul', 'mlpStep'] as const) times[i]![name].push(milliseconds[name]);
       }
@@ -177,23 +179,8 @@ async function startChild(threads: number): Promise<ChildProcess> {
   const child = fork(fileURLToPath(new URL('./wasm-threads-child.ts', import.meta.url)), [String(threads)], {
     execArgv: ['--import', 'tsx'],
   });
-  await nextAnswer(child);
+  await nextAnswer<Answer>(child, 'wasm-kernels: the measuring process');
   return child;
-}
-
-/** The next message of a child; one that dies instead is an error. */
-async function nextAnswer(child: ChildProcess): Promise<Answer> {
-  const stop = new AbortController();
-  const died = once(child, 'exit', {signal: stop.signal}).then(([code, signal]) => {
-    throw new Error(`wasm-kernels: the measuring process stopped (${signal ?? `exit status ${code}`}).`);
-  });
-  try {
-    const [answer] = (await Promise.race([once(child, 'message', {signal: stop.signal}), died])) as [Answer];
-    return answer;
-  } finally {
-    died.catch(() => {}); // its end by the abort is no error
-    stop.abort();
-  }
 }
 
 /** Trains each model on cpu, on stock wasm and on wasm with ours; tells whether ours has cpu's losses. */
