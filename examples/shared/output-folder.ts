@@ -102,6 +102,13 @@ export async function lockOutput(folder: string): Promise<() => void> {
   return () => rmSync(path, {force: true});
 }
 
+/** The process that has a run in the folder under way, if it still runs. */
+export function holderOf(folder: string): number | undefined {
+  const path = join(folder, LOCK);
+  const pid = existsSync(path) ? Number(readFileSync(path, 'utf8')) : Number.NaN;
+  return isAlive(pid) ? pid : undefined;
+}
+
 function isAlive(pid: number): boolean {
   if (!Number.isSafeInteger(pid) || pid <= 0) return false;
   try {
