@@ -3,77 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import {readFileSync} from 'node:fs';
 import {Command} from 'commander';
-
-/** A row of the table of programs. */
-interface Program {
-  name: string;
-  summary: string;
-  /** Loads the module, which brings TensorFlow.js with it: only the program that runs is loaded. */
-  load(): Promise<{createCommand(): Command}>;
-}
-
-const PROGRAMS: readonly Program[] = [
-  {
-    name: 'bernoulli-vae',
-    summary: 'binary images coded by 200 bits: the estimators of both families compared',
-    load: () => import('../../examples/bernoulli-vae/index.js'),
-  },
-  {
-    name: 'gradient-quality',
-    summary: 'the gradients of the estimators against the exact one, in a VAE of digits',
-    load: () => import('../../examples/gradient-quality/index.js'),
-  },
-  {
-    name: 'gumbel-rao-vae',
-    summary: 'binarised digits coded by categorical variables, as in the Gumbel-Rao paper',
-    load: () => import('../../examples/gumbel-rao-vae/index.js'),
-  },
-  {
-    name: 'listops',
-    summary: 'nested lists of digits, answered along trees that are learned without being shown',
-    load: () => import('../../examples/listops/index.js'),
-  },
-  {
-    name: 'mnist-moe',
-    summary: 'handwritten digits with a Mixture-of-Experts',
-    load: () => import('../../examples/mnist-moe/index.js'),
-  },
-  {
-    name: 'mnist-vae',
-    summary: 'handwritten digits coded by a few categorical variables: a discrete VAE',
-    load: () => import('../../examples/mnist-vae/index.js'),
-  },
-  {
-    name: 'moe-lm',
-    summary: 'a language model of bytes with sparse Mixtures-of-Experts',
-    load: () => import('../../examples/moe-lm/index.js'),
-  },
-  {
-    name: 'polynomial',
-    summary: 'how far each estimator gets on a loss whose optimum is known',
-    load: () => import('../../examples/polynomial/index.js'),
-  },
-  {
-    name: 'search-cell',
-    summary: 'the operations of a network for CIFAR-10, searched as in GDAS by any estimator',
-    load: () => import('../../examples/search-cell/index.js'),
-  },
-  {
-    name: 'search-table',
-    summary: 'the same search in a table of all cells, by many methods and thousands of times',
-    load: () => import('../../examples/search-table/index.js'),
-  },
-  {
-    name: 'toy-variance',
-    summary: 'bias and variance of the estimators on three categories',
-    load: () => import('../../examples/toy-variance/index.js'),
-  },
-];
-
-function describePrograms(): string {
-  const width = Math.max(...PROGRAMS.map(({name}) => name.length));
-  return PROGRAMS.map(({name, summary}) => `  ${name.padEnd(width)}  ${summary}`).join('\n');
-}
+import {describePrograms, PROGRAMS} from '../../examples/programs.js';
+import {createSweepCommand} from '../../examples/sweep/index.js';
 
 const packageFile = new URL('../../package.json', import.meta.url);
 const {version} = JSON.parse(readFileSync(packageFile, 'utf8')) as {version: string};
@@ -112,6 +43,14 @@ command
       .showHelpAfterError('(--help lists the options)')
       .parseAsync(options, {from: 'user'});
   });
+
+command.addCommand(createSweepCommand([process.execPath, ...process.execArgv, process.argv[1]!]));
+
+// A sweep starts programs with a channel; when it is killed the channel closes, and its programs save themselves and stop.
+if (process.channel) {
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+  process.channel.unref(); // after the listener, which would hold the process
+}
 
 // Who reads the output may leave, as `head` does; the run goes on.
 process.stdout.on('error', error => {

@@ -1,0 +1,147 @@
+// The command sweep: many trainings of one program, on one machine or on many.
+// SPDX-License-Identifier: Apache-2.0
+import {availableParallelism} from 'node:os';
+import {join} from 'node:path';
+import {Command} from 'commander';
+import {listenForInterrupt} from '../shared/interrupt.js';
+import {wholeNumber} from '../shared/options.js';
+import {lockOutput} from '../shared/output-folder.js';
+import {checkOptions} from './check-options.js';
+import {type Ledger, listTrials} from './ledger.js';
+import {startLiveTable} from './live-table.js';
+import {loadLedger, runLocally} from './local-engine.js';
+import {describeSummary, SWEEP_FILES, saveReport, saveResults} from './report.js';
+import {readSpec, type SweepSpec} from './spec.js';
+import {summarise} from './summary.js';
+import {loadTrial, saveTrial} from './trial-folder.js';
+import {listSettings, type Setting} from './trials.js';
+
+/** Where sweeps leave their files, unless told otherwise: a folder each. */
+const OUTPUT = join('runs', 'sweeps');
+
+const NOTES = `
+A sweep is a JSON file, such as examples/sweeps/polynomial.json:
+  {
+    "program": "polynomial",                          a program of tfjs-moe train
+    "options": {"steps": 2000},                       the same for all trials
+    "grid": {"estimator": ["reinmax", "reinforce"],   every combination is a setting; a value may also be
+             "p": [1.5, 2, 3]},                       a set of options: {"estimator": "stgs", "temperature": 0.5}
+    "random": {"draws": 20, "ranges": {               or drawn, each setting of the grid with each draw
+      "learning-rate": {"log": [1e-4, 1e-2]}}},       also {"linear": [a, b]} and {"choice": [...]}
+    "seeds": 10,                                      how many, or a list of them
+    "figure": "trainingLoss", "goal": "least",        of the program's result.json; "also": further figures
+    "halving": {"option": "steps", "from": 250, "to": 2000, "factor": 2}
+  }
+With "halving" all settings train a little, the best 1/factor of them factor times as long, and so on (ASHA).
+
+Each trial is a process of its own with a folder of its own. Stop a sweep at any moment, by Ctrl-C or the hard way, and give the same command
+again: it goes on. A trial that dies is tried again from its checkpoint, three times in all. Settings added to the file join the sweep.
+`;
+
+interface StartOptions {
+  workers: number;
+  output?: string;
+  retry?: true;
+}
+
+/** The command with its commands. @param program The words that start tfjs-moe itself, for the processes of the trials. */
+export function createSweepCommand(program: readonly string[]): Command {
+  const sweep = new Command('sweep')
+    .description('Runs many trainings of one program: a grid, a random search, seeds; or sums up what they found.')
+    .usage('[start|status|results] <file> [options]')
+    .helpOption('--help', 'print this help')
+    .helpCommand(false)
+    .addHelpText('after', NOTES);
+  const output = (command: Command) =>
+    command.option('--output <folder>', `where it leaves its files (default: ${OUTPUT}/<name of the sweep>)`);
+
+  output(
+    sweep
+      .command('start', {isDefault: true})
+      .description('run all trials that are not finished')
+      .argument('<file>', 'the sweep'),
+  )
+    .option('--workers <n>', 'how many trials run at a time', wholeNumber(1), availableParallelism())
+    .option('--retry', 'try again what died three times')
+    .action(start);
+  output(sweep.command('status').description('how far the sweep is').argument('<file>', 'the sweep')).action(status);
+  output(
+    sweep
+      .command('results')
+      .description('write and print the tables and the chart of what is finished')
+      .argument('<file>', 'the sweep'),
+  ).action(results);
+  return sweep;
+
+  async function start(file: string, options: StartOptions): Promise<void> {
+    const {spec, settings, folder} = await open(file, options);
+    await checkOptions(spec, settings);
+    const unlock = await lockOutput(folder);
+    const stop = new AbortController();
+    const interrupt = listenForInterrupt(() => stop.abort());
+    try {
+      if (options.retry) await forgetDeaths(settings, folder);
+      const ledger = await loadLedger(spec, settings, join(folder, SWEEP_FILES.trials));
+      console.log(describePlan(ledger, options.workers));
+      const table = startLiveTable(ledger, () => options.workers);
+      try {
+        const place = {command: program, folder: join(folder, SWEEP_FILES.trials), halvingOption: spec.halving?.option};
+        const observer = {
+          started: table.started,
+          async ended(...[job, ending]: Parameters<typeof table.ended>) {
+            table.ended(job, ending);
+            await saveResults(folder, ledger);
+          },
+        };
+        await runLocally(ledger, place, {workers: options.workers, stop: stop.signal, observer});
+      } finally {
+        table.stop();
+      }
+      const summary = await saveReport(folder, ledger);
+      console.log(`\n${describeSummary(ledger, summary)}\nresults in ${folder}`);
+      if (!ledger.schedule.isComplete()) console.log('Stopped; the same command goes on.');
+      process.exitCode = interrupt.exitCode ?? (summary.failed.length > 0 ? 1 : 0);
+    } finally {
+      unlock();
+      interrupt.dispose();
+    }
+  }
+
+  async function status(file: string, options: StartOptions): Promise<void> {
+    const {spec, settings, folder} = await open(file, options);
+    const ledger = await loadLedger(spec, settings, join(folder, SWEEP_FILES.trials));
+    const {settings: _, ...summary} = summarise(ledger);
+    console.log(describeSummary(ledger, {...summary, settings: []}).trimStart());
+  }
+
+  async function results(file: string, options: StartOptions): Promise<void> {
+    const {spec, settings, folder} = await open(file, options);
+    const ledger = await loadLedger(spec, settings, join(folder, SWEEP_FILES.trials));
+    const summary = await saveReport(folder, ledger);
+    console.log(`${describeSummary(ledger, summary)}\nresults in ${folder}`);
+  }
+}
+
+/** Reads a sweep and lists its settings. */
+async function open(
+  file: string,
+  {output}: {output?: string},
+): Promise<{spec: SweepSpec; settings: Setting[]; folder: string}> {
+  const spec = await readSpec(file);
+  return {spec, settings: listSettings(spec), folder: output ?? join(OUTPUT, spec.name)};
+}
+
+async function forgetDeaths(settings: readonly Setting[], folder: string): Promise<void> {
+  for (const {id} of listTrials({settings})) {
+    const trial = join(folder, SWEEP_FILES.trials, id);
+    const state = await loadTrial(trial);
+    if (state.deaths.length > 0) await saveTrial(trial, {...state, deaths: []});
+  }
+}
+
+function describePlan({spec, settings, schedule}: Ledger, workers: number): string {
+  const {ended} = schedule.progress();
+  const seeds = settings[0]!.trials.length;
+  const plan = `${spec.name}: ${settings.length} settings of ${spec.program} with ${seeds} ${seeds === 1 ? 'seed' : 'seeds'}`;
+  return `${plan}, ${workers} at a time${ended > 0 ? `, ${ended} done before` : ''}`;
+}
