@@ -3,11 +3,13 @@
 import type {TopLevelSpec} from 'vega-lite';
 import type {Field, PositionFieldDef} from 'vega-lite/build/src/channeldef.js';
 import type {NonNormalizedSpec} from 'vega-lite/build/src/spec/index.js';
+import {describeTarget} from './figures.js';
 import {titleOf} from './methods.js';
-import {mean, type Panel} from './record.js';
+import {mean, type Panel} from './panels.js';
 
 /** What tells panels apart, from the outermost, and how it is written. */
 const DIMENSIONS = [
+  ['target', (panel: Panel) => describeTarget(panel.target)],
   ['p', (panel: Panel) => `p = ${panel.p}`],
   ['latents', (panel: Panel) => `${panel.latents} bits`],
   ['batchSize', (panel: Panel) => `batch ${panel.batchSize}`],
@@ -18,7 +20,7 @@ const COLORS =
   '#ff7f0e #1f77b4 #2ca02c #d62728 #9467bd #8c564b #e377c2 #7f7f7f #bcbd22 #17becf #ffbb78 #9edae5 #98df8a #c5b0d5 #c49c94'.split(
     ' ',
   );
-const EXACT = titleOf({name: 'exact', temperature: null});
+const EXACT = titleOf({estimator: 'exact', temperature: null});
 
 /** Of all panels in a row together, in pixels. */
 const WIDTH = 840;
@@ -32,16 +34,13 @@ export function runChart(panels: readonly Panel[]): TopLevelSpec {
     if (row) row.push(panel);
     else rows.push([panel]);
   }
-  const estimators = [
-    ...new Set(panels.flatMap(({methods}) => methods.map(({settings}) => titleOf(settings.estimator)))),
-  ];
+  const estimators = [...new Set(panels.flatMap(({methods}) => methods.map(({label}) => label)))];
   const several = panels.some(({methods}) => methods.some(({runs}) => runs.length > 1));
-  const {target} = panels[0]!;
   const fixed = DIMENSIONS.filter(dimension => !varied.includes(dimension)).map(([, describe]) => describe(panels[0]!));
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
     title: {
-      text: `E |D - c|^p, the mean of the bits: ${[...fixed, target === 'linear' ? 'c from 0 to 1' : `c = ${target}`].join(', ')}`,
+      text: `E |D - c|^p, the mean of the bits: ${fixed.join(', ')}`,
       subtitle: `Dashed: the optimum, and fair bits, where the runs start${several ? '. Bands: from the lowest to the highest seed' : ''}`,
       anchor: 'start',
       fontSize: 14,
@@ -70,12 +69,11 @@ interface Place {
 }
 
 function panelOf(panel: Panel, {varied, estimators, isFirst, row}: Place): NonNormalizedSpec {
-  const values = panel.methods.flatMap(({settings, runs}) => {
+  const values = panel.methods.flatMap(({label, runs}) => {
     const {step} = runs[0]!.figures.curve;
     return step.map((at, i) => {
       const losses = runs.map(({figures}) => figures.curve.expectedLoss[i]!);
-      const estimator = titleOf(settings.estimator);
-      return {step: at, estimator, loss: mean(losses), low: Math.min(...losses), high: Math.max(...losses)};
+      return {step: at, estimator: label, loss: mean(losses), low: Math.min(...losses), high: Math.max(...losses)};
     });
   });
   const step: PositionFieldDef<Field> = {
@@ -128,8 +126,8 @@ function panelOf(panel: Panel, {varied, estimators, isFirst, row}: Place): NonNo
 
 /** What the others are held against is black. */
 function colorsOf(estimators: readonly string[]): string[] {
-  const others = estimators.filter(name => name !== EXACT);
-  return estimators.map(name => (name === EXACT ? '#111111' : COLORS[others.indexOf(name) % COLORS.length]!));
+  const others = estimators.filter(name => !name.startsWith(EXACT));
+  return estimators.map(name => (name.startsWith(EXACT) ? '#111111' : COLORS[others.indexOf(name) % COLORS.length]!));
 }
 
 /** The same for all panels of a row that have the same problem, so that batch sizes can be compared by eye. */

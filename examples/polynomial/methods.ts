@@ -12,12 +12,21 @@ import {
   type ScoreEntry,
   type ScoreEstimatorName,
 } from 'tfjs-moe/estimators';
+import {ValueError} from 'tfjs-moe/node';
 import {createObjective, lossesOf, type Problem} from './problem.js';
 
-/** An estimator by its name, with its temperature where it has one. */
+/** An estimator by its name, with its temperature. */
 export interface MethodChoice {
-  name: string;
+  estimator: string;
+  /** Dimensionless; null for an estimator that has none. */
   temperature: number | null;
+}
+
+/** An estimator as the user names it. */
+export interface NamedMethod {
+  estimator: string;
+  /** Absent where none is named. */
+  temperature?: number;
 }
 
 /** What a step computes. */
@@ -51,46 +60,46 @@ const isPathwise = (name: string): name is EstimatorName => Object.hasOwn(ESTIMA
 const isScore = (name: string): name is ScoreEstimatorName => Object.hasOwn(SCORE_ESTIMATORS, name);
 
 /** Reads `name` or `name:temperature`. @throws Error in words that complete an error of the command line. */
-export function parseMethod(text: string): MethodChoice {
+export function parseMethod(text: string): NamedMethod {
   const [alias = '', temperature, ...rest] = text.split(':');
   const name = Object.hasOwn(ALIASES, alias) ? ALIASES[alias]! : alias;
   if (!METHOD_NAMES.includes(name)) throw new Error(`There is no "${name}"; the names are ${METHOD_NAMES.join(', ')}.`);
-  if (!isPathwise(name)) {
-    if (temperature !== undefined) throw new Error(`${name} has no temperature.`);
-    return {name, temperature: null};
-  }
-  const value = Number(temperature ?? 1);
+  if (temperature === undefined) return {estimator: name};
+  if (!isPathwise(name)) throw new Error(`${name} has no temperature.`);
+  const value = Number(temperature);
   if (
-    temperature?.trim() === '' ||
+    temperature.trim() === '' ||
     rest.length > 0 ||
     !(Math.fround(value) > 0 && Number.isFinite(Math.fround(value)))
   ) {
     throw new Error(`A temperature is a number above 0, as in ${name}:0.5.`);
   }
-  return {name, temperature: value};
+  return {estimator: name, temperature: value};
 }
 
-/** The estimator as parseMethod reads it, the shortest way. */
-export function formatMethod({name, temperature}: MethodChoice): string {
-  return temperature === null || temperature === 1 ? name : `${name}:${temperature}`;
+/** The estimator with the temperature that it has: 1 where none is named. @throws ValueError for a temperature where there is none. */
+export function chooseMethod({estimator, temperature}: NamedMethod): MethodChoice {
+  if (isPathwise(estimator)) return {estimator, temperature: temperature ?? 1};
+  if (temperature === undefined) return {estimator, temperature: null};
+  throw new ValueError(`--temperature: ${estimator} has none, but got ${temperature}.`);
 }
 
 /** The estimator in prose. */
-export function titleOf({name, temperature}: MethodChoice): string {
-  if (isScore(name)) return SCORE_ESTIMATORS[name].title;
-  if (!isPathwise(name)) return 'Exact gradient';
-  return `${ESTIMATORS[name].title}${temperature === 1 ? '' : `, \u03c4 = ${temperature}`}`;
+export function titleOf({estimator, temperature}: MethodChoice): string {
+  if (isScore(estimator)) return SCORE_ESTIMATORS[estimator].title;
+  if (!isPathwise(estimator)) return 'Exact gradient';
+  return `${ESTIMATORS[estimator].title}${temperature === 1 ? '' : `, \u03c4 = ${temperature}`}`;
 }
 
 /** Makes a method ready for a problem. @param seed Of what an estimator learns. */
 export function createMethod(
-  {name, temperature}: MethodChoice,
+  {estimator, temperature}: MethodChoice,
   problem: Problem,
   batchSize: number,
   seed: number,
 ): Method {
-  if (isPathwise(name)) return pathwise(name, temperature!, problem, batchSize);
-  return isScore(name) ? score(name, problem, batchSize, seed) : exact(problem);
+  if (isPathwise(estimator)) return pathwise(estimator, temperature!, problem, batchSize);
+  return isScore(estimator) ? score(estimator, problem, batchSize, seed) : exact(problem);
 }
 
 function exact(problem: Problem): Method {

@@ -1,112 +1,61 @@
-// The loop: one run after another, in a state that can be saved after any step and taken up again.
+// The loop: steps with fresh noise, in a state that can be saved after any of them and taken up again.
 // SPDX-License-Identifier: Apache-2.0
 import {setImmediate} from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import {seeded} from 'tfjs-moe/estimators';
 import {ValueError} from 'tfjs-moe/node';
-import {adamTensors, restoreAdam} from '../shared/adam-state.js';
-import type {NamedTensor} from '../shared/checkpoint.js';
 import type {Interrupt} from '../shared/interrupt.js';
-import {createMethod, type Method} from './methods.js';
+import type {Progress} from '../shared/progress.js';
+import {reopenLastLine} from '../shared/run-length.js';
 import {expectedLoss} from './problem.js';
-import {PROGRAM, type RunSettings, stepsPerEpoch} from './settings.js';
+import type {Run} from './run-state.js';
+import {PROGRAM, type Settings} from './settings.js';
 
-/** Where a run stands: what JSON can hold of it. The rest is in the tensors. */
-export interface RunState {
-  /** Steps done. */
-  step: number;
-  /** Sum of the training losses of the epoch under way. */
-  lossSum: number;
-  /** Mean training loss of each epoch. */
-  trainingLoss: number[];
-  /** Expected loss at the start and after each epoch, by the closed form. */
-  expectedLoss: number[];
-  /** How often a step evaluates the loss of an example. */
-  evaluations: number;
-  /** Training time so far. */
-  seconds: number;
-}
-
-/** What learns in a run. */
-export interface Learner {
-  /** [latents, 2]: the logits of each bit; the first is that of 1. */
-  theta: tf.Variable;
-  optimizer: tf.AdamOptimizer;
-  method: Method;
-}
-
-/** The first word of the ids of random streams; the second counts within. */
-const INITIAL_LOGITS = 0;
+/** The first word of the ids of random streams; the second counts within. run-state.ts has 0. */
 const NOISE = 1;
-/** The logits start uniform between plus and minus this. */
-const INITIAL_RANGE = 0.01;
 
-/** A run that has not begun. */
-export function startRun(settings: RunSettings): {learner: Learner; state: RunState} {
-  const {latents, learningRate, seed} = settings;
-  const uniforms = seeded(seed)
-    .split(INITIAL_LOGITS)
-    .uniform(2 * latents);
-  const initial = tf.tensor2d(
-    Float32Array.from(uniforms, u => INITIAL_RANGE * (2 * u - 1)),
-    [latents, 2],
-  );
-  const theta = tf.variable(initial);
-  initial.dispose();
-  const learner = {
-    theta,
-    optimizer: tf.train.adam(learningRate, 0.9, 0.999, 1e-8),
-    method: createMethod(settings.estimator, settings, settings.batchSize, seed),
-  };
-  const state = {
-    step: 0,
-    lossSum: 0,
-    trainingLoss: [],
-    expectedLoss: [],
-    evaluations: 0,
-    seconds: 0,
-  };
-  return {learner, state};
+/** Whether no step is left. */
+export function isComplete({settings, state}: Run): boolean {
+  return state.step === settings.steps;
 }
 
-/** Frees what a run had. */
-export function disposeLearner({theta, optimizer, method}: Learner): void {
-  theta.dispose();
-  optimizer.dispose();
-  method.dispose();
-}
-
-/** Trains until the run is complete or a signal has come. @param onStep Is called after each step. */
+/**
+ * Trains until the steps are done or a signal has come.
+ *
+ * @param onReport Is called after each line of the history, and so at the end.
+ */
 export async function train(
-  settings: RunSettings,
-  learner: Learner,
-  state: RunState,
+  run: Run,
+  progress: Progress,
   interrupt: Interrupt,
-  onStep: () => void,
+  onReport: () => Promise<void>,
 ): Promise<void> {
-  const perEpoch = stepsPerEpoch(settings);
-  if (state.step === 0) state.expectedLoss = [expectedLoss(settings, await probabilitiesOf(learner.theta))];
-  while (state.step < settings.steps) {
+  const {settings, theta, state} = run;
+  const {reportEvery} = settings;
+  state.initialLoss ??= expectedLoss(settings, await probabilitiesOf(theta));
+  if (!isComplete(run)) reopenLastLine(state.history, reportEvery);
+  const report = async () => {
+    await closeLine(run);
+    progress.line(describeLine(run));
+    await onReport();
+  };
+  while (!isComplete(run)) {
     // A turn of the event loop, in which signals arrive.
     await setImmediate();
     if (interrupt.exitCode !== undefined) return;
     const clock = performance.now();
-    state.lossSum += await trainStep(settings, learner, state);
+    state.lossSum += await trainStep(run);
     ++state.step;
     state.seconds += (performance.now() - clock) / 1000;
-    if (state.step % perEpoch === 0 || state.step === settings.steps) {
-      const count = state.step % perEpoch || perEpoch;
-      state.trainingLoss.push(state.lossSum / count);
-      state.expectedLoss.push(expectedLoss(settings, await probabilitiesOf(learner.theta)));
-      state.lossSum = 0;
-    }
-    onStep();
+    progress.update(state.step, {loss: state.history.at(-1)?.expectedLoss.toFixed(4) ?? '-'});
+    if (state.step % reportEvery === 0) await report();
   }
+  if (state.history.at(-1)?.step !== state.step) await report();
 }
 
-async function trainStep({seed}: RunSettings, {theta, optimizer, method}: Learner, state: RunState): Promise<number> {
+async function trainStep({settings, theta, optimizer, method, state}: Run): Promise<number> {
   // The noise depends on the seed and the step only, so that a run taken up in the middle has the same.
-  const random = seeded(seed).split(NOISE, state.step);
+  const random = seeded(settings.seed).split(NOISE, state.step);
   const trainable = [theta, ...method.variables.filter(variable => variable.trainable)];
   const loss = tf.tidy(() => {
     let kept: tf.Scalar | undefined;
@@ -129,6 +78,25 @@ async function trainStep({seed}: RunSettings, {theta, optimizer, method}: Learne
   return value!;
 }
 
+/** How many steps the line of the history that ends at a step sums up. */
+export function stepsOfLine(step: number, {reportEvery}: Pick<Settings, 'reportEvery'>): number {
+  return step % reportEvery || reportEvery;
+}
+
+async function closeLine({settings, theta, state}: Run): Promise<void> {
+  const {step, lossSum, seconds} = state;
+  const probabilities = await probabilitiesOf(theta);
+  state.history.push({
+    step,
+    trainingLoss: lossSum / stepsOfLine(step, settings),
+    expectedLoss: expectedLoss(settings, probabilities),
+    meanProbability: probabilities.reduce((sum, value) => sum + value, 0) / probabilities.length,
+    seconds,
+  });
+  // The sum of a line that is cut short stays: a run that goes on beyond its end adds to it.
+  if (step % settings.reportEvery === 0) state.lossSum = 0;
+}
+
 /** P(bit = 1), in float64. */
 export async function probabilitiesOf(theta: tf.Variable): Promise<number[]> {
   const values = await theta.data();
@@ -138,22 +106,11 @@ export async function probabilitiesOf(theta: tf.Variable): Promise<number[]> {
   );
 }
 
-/** Everything that a step changes, for a checkpoint; the caller owns the tensors. */
-export async function learnerTensors({theta, optimizer, method}: Learner): Promise<NamedTensor[]> {
-  const variables = [theta, ...method.variables].map((variable, i) => ({
-    name: `variable/${i}`,
-    tensor: tf.clone(variable),
-  }));
-  const moments = (await adamTensors(optimizer)).map(({name, tensor}) => ({name: `adam/${name}`, tensor}));
-  return [...variables, ...moments];
-}
-
-/** Takes what learnerTensors gave, and disposes it. */
-export async function restoreLearner({theta, optimizer, method}: Learner, tensors: NamedTensor[]): Promise<void> {
-  const variables = [theta, ...method.variables];
-  variables.forEach((variable, i) => {
-    variable.assign(tensors[i]!.tensor);
-  });
-  await restoreAdam(optimizer, tensors.slice(variables.length));
-  tf.dispose(tensors.map(({tensor}) => tensor));
+function describeLine({settings, state}: Run): string {
+  const {step, trainingLoss, expectedLoss, meanProbability, seconds} = state.history.at(-1)!;
+  const count = (value: number) => value.toLocaleString('en-US');
+  return (
+    `step ${count(step)}/${count(settings.steps)}: training loss ${trainingLoss.toFixed(6)}, expected ${expectedLoss.toFixed(6)}, ` +
+    `mean probability ${meanProbability.toFixed(4)}, ${seconds.toFixed(1)} s`
+  );
 }

@@ -15,8 +15,8 @@ import {
 import {SOURCES} from './published.mjs';
 
 /** The estimator of a record of polynomial; the temperature 1 goes without saying. */
-const methodOf = ({settings: {estimator}}) =>
-  titleWith(estimator.name, estimator.temperature === 1 ? {} : {temperature: estimator.temperature});
+const methodOf = ({settings: {estimator, temperature}}) =>
+  titleWith(estimator, temperature === 1 ? {} : {temperature});
 
 /** Training loss by method and by a second setting, mean and standard error over seeds; the last row is the least possible. */
 function lossTable(records, columnOf, columnTitle) {
@@ -36,7 +36,7 @@ const seedsOf = records => count(distinct(records, ({seed}) => seed).length, 'se
 
 export function polynomial() {
   const [powers, family, batches] = ['polynomial', 'polynomial-family', 'polynomial-batch'].map(readRecords);
-  const {latents, batchSize, steps} = powers[0].settings;
+  const {latents, batchSize, steps, reportEvery} = powers[0].settings;
   const bySize = [...groupBy(batches, ({settings}) => settings.latents)].map(
     ([bits, records]) =>
       `${bits} bits, ${seedsOf(records)}:\n\n${lossTable(
@@ -48,7 +48,7 @@ export function polynomial() {
   return `## Polynomials of bits (polynomial)
 
 E|D - c|^p over bits D that are drawn. ReinMax's paper (${SOURCES.reinmax}) prints curves and no figures; what can be reached is known. Loss in training of the last
-${steps / 40} steps, mean ± standard error where there is more than one seed.
+${reportEvery} steps, mean ± standard error where there is more than one seed.
 
 ${latents} bits, c = .45, batch ${batchSize}, ${steps.toLocaleString('en')} steps of Adam at .001, ${seedsOf(powers)}:
 

@@ -1,17 +1,30 @@
-// The parts of the program polynomial: the closed forms, the steps of the estimators, the list of runs, the chart.
+// The parts of the program polynomial: the closed forms, the steps of the estimators, what a run can stand, the chart.
 // SPDX-License-Identifier: Apache-2.0
 import {readFileSync} from 'node:fs';
+import {mkdtemp, rm} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import {describe, expect, test} from 'vitest';
 import {runChart} from '../../examples/polynomial/chart.js';
-import {createMethod, formatMethod, METHOD_NAMES, parseMethod, titleOf} from '../../examples/polynomial/methods.js';
-import {readMethod, readSeeds, readTarget} from '../../examples/polynomial/options.js';
+import {describePanels} from '../../examples/polynomial/compare.js';
+import {describeFigures, figuresOf} from '../../examples/polynomial/figures.js';
+import {chooseMethod, createMethod, METHOD_NAMES, parseMethod, titleOf} from '../../examples/polynomial/methods.js';
+import {
+  chooseSettings,
+  type Options,
+  outputName,
+  readMethod,
+  readTarget,
+  resumeOptions,
+} from '../../examples/polynomial/options.js';
+import {deviation, type Finished, meanOf, panelsOf} from '../../examples/polynomial/panels.js';
 import {expectedLoss, optimalLoss, type Problem, startLoss, targetsOf} from '../../examples/polynomial/problem.js';
-import {deviation, panelsOf, type RunRecord, recordOf} from '../../examples/polynomial/record.js';
-import {describeRuns} from '../../examples/polynomial/report.js';
-import {listRuns, type Settings, stepsPerEpoch} from '../../examples/polynomial/settings.js';
-import {disposeLearner, probabilitiesOf, startRun, train} from '../../examples/polynomial/training.js';
+import {disposeRun, type Run, resumeRun, saveRun, startRun} from '../../examples/polynomial/run-state.js';
+import {PROGRAM, type Settings} from '../../examples/polynomial/settings.js';
+import {probabilitiesOf, train} from '../../examples/polynomial/training.js';
 import {renderChart} from '../../examples/shared/charts.js';
+import {loadCheckpoint} from '../../examples/shared/checkpoint.js';
 import {seeded} from '../../src/estimators/index.js';
 import {eachBackendOfPrograms} from '../support/long-tests.js';
 import {meanAndError} from '../support/statistics.js';
@@ -66,7 +79,7 @@ function exactGradient(): number[] {
 
 /** The gradient of one step with respect to theta, and what the step says of itself. */
 function stepOf(name: string, batchSize: number, seed: number) {
-  const method = createMethod(parseMethod(name), PROBLEM, batchSize, seed);
+  const method = createMethod(chooseMethod(parseMethod(name)), PROBLEM, batchSize, seed);
   const found = tf.tidy(() => {
     const theta = tf.tensor2d(LOGITS, [3, 2]);
     let loss = 0;
@@ -121,99 +134,162 @@ eachBackendOfPrograms('a step of polynomial', () => {
   });
 
   test.each(METHOD_NAMES)('%s trains, and leaves no tensor behind', async name => {
-    const [run] = listRuns({...SETTINGS, estimators: [parseMethod(name)], seeds: 1, steps: 3, latents: [5]});
     const before = tf.memory().numTensors;
-    const {learner, state} = startRun(run!);
-    const atStart = await probabilitiesOf(learner.theta);
-    await train(run!, learner, state, {exitCode: undefined, dispose: () => {}}, () => {});
+    const run = startRun({...SETTINGS, ...methodOf(name), steps: 3, reportEvery: 1, latents: 5});
+    const atStart = await probabilitiesOf(run.theta);
+    await go(run);
     // Adam moves each logit by about the rate of .001 a step at first, and a probability by a quarter of what its two logits move.
-    const moved = (await probabilitiesOf(learner.theta)).map((pi, bit) => Math.abs(pi - atStart[bit]!));
+    const moved = (await probabilitiesOf(run.theta)).map((pi, bit) => Math.abs(pi - atStart[bit]!));
     expect(Math.max(...moved)).toBeGreaterThan(0.0005);
     expect(Math.max(...moved)).toBeLessThan(0.0016);
-    expect(state.expectedLoss).toHaveLength(4); // at the start and after each epoch, here of a step
-    expect(state.trainingLoss).toHaveLength(3);
-    disposeLearner(learner);
+    expect(run.state.history).toHaveLength(3);
+    disposeRun(run);
     expect(tf.memory().numTensors).toBe(before);
   });
 });
 
 eachBackendOfPrograms('what an estimator learns', () => {
   test.each(['relax', 'doubleCV', 'rodeo'])('%s trains its control variate beside the logits', async name => {
-    const [run] = listRuns({...SETTINGS, estimators: [parseMethod(name)], seeds: 1, steps: 3, latents: [5]});
-    const {learner, state} = startRun(run!);
-    const coefficient = learner.method.variables[0]!;
+    const run = startRun({...SETTINGS, ...methodOf(name), steps: 3, latents: 5});
+    const coefficient = run.method.variables[0]!;
     const [atStart] = await coefficient.data();
-    await train(run!, learner, state, {exitCode: undefined, dispose: () => {}}, () => {});
+    await go(run);
     // At first Adam moves it by about the rate of .001 a step, or hardly at all where it gets no gradient.
     const moved = Math.abs((await coefficient.data())[0]! - atStart!);
     expect(moved).toBeGreaterThan(0.0005);
     expect(moved).toBeLessThan(0.0031);
-    disposeLearner(learner);
+    disposeRun(run);
   });
 });
 
 const SETTINGS: Settings = {
-  p: [2],
-  latents: [16],
-  batchSize: [8],
+  estimator: 'reinmax',
+  temperature: 1,
+  p: 2,
+  latents: 16,
+  batchSize: 8,
   target: 0.45,
   steps: 400,
+  reportEvery: 10,
   learningRate: 0.001,
-  estimators: [parseMethod('reinmax')],
   seed: 3,
-  seeds: 2,
   backend: 'wasm',
   trainingKernels: true,
   data: 'none',
 };
 
-describe('the list of runs', () => {
-  test('each combination is a run, and a seed goes through all before the next one begins', () => {
-    const runs = listRuns({...SETTINGS, p: [2, 3], latents: [4, 8], estimators: ['st', 'exact'].map(parseMethod)});
-    expect(runs).toHaveLength(2 * 2 * 2 * 2);
-    expect(runs.map(({seed}) => seed)).toEqual([...new Array(8).fill(3), ...new Array(8).fill(4)]);
-    expect(runs.slice(0, 3).map(({p, latents, estimator}) => [p, latents, estimator.name])).toEqual([
-      [2, 4, 'straightThrough'],
-      [2, 4, 'exact'],
-      [2, 8, 'straightThrough'],
-    ]);
-    expect(listRuns({...SETTINGS, seeds: [7, 5]}).map(({seed}) => seed)).toEqual([7, 5]);
-  });
+const methodOf = (text: string) => chooseMethod(parseMethod(text));
+const SILENT = {isBar: false, update: () => {}, line: () => {}, stop: () => {}};
 
-  test.each([
-    [8000, 200],
-    [400, 10],
-    [401, 11],
-    [3, 1],
-  ])('%s steps have epochs of %s', (steps, perEpoch) => {
-    expect(stepsPerEpoch({steps})).toBe(perEpoch);
-  });
+/** Trains to the end, or until so many steps are done. */
+async function go(run: Run, until = Number.POSITIVE_INFINITY): Promise<void> {
+  const interrupt = {
+    get exitCode() {
+      return run.state.step >= until ? 130 : undefined;
+    },
+    dispose: () => {},
+  };
+  await train(run, SILENT, interrupt, async () => {});
+}
 
-  test('the last epoch may be short, and its mean loss is that of its own steps', async () => {
+const untimed = ({state}: Run) => {
+  const {seconds: _, history, ...others} = state;
+  return {...others, history: history.map(({seconds: _, ...line}) => line)};
+};
+
+describe('a run', () => {
+  test('the last line may be short, and its mean loss is that of its own steps', async () => {
     await tf.setBackend('cpu');
-    const [run] = listRuns({...SETTINGS, steps: 41, estimators: [parseMethod('exact')]}); // epochs of 2 steps, the last of 1
-    const {learner, state} = startRun(run!);
-    await train(run!, learner, state, {exitCode: undefined, dispose: () => {}}, () => {});
-    const {figures} = recordOf(run!, SETTINGS, state, await probabilitiesOf(learner.theta));
-    disposeLearner(learner);
-    expect(figures.curve.step).toEqual([...Array.from({length: 21}, (_, epoch) => 2 * epoch), 41]);
+    const run = startRun({...SETTINGS, ...methodOf('exact'), steps: 41, reportEvery: 2});
+    await go(run);
+    const figures = figuresOf(run);
+    disposeRun(run);
+    expect(figures.curve.step).toEqual([...Array.from({length: 21}, (_, line) => 2 * line), 41]);
     // Of the exact gradient the training loss is the expected one before the step, which is that after the step before.
     expect(figures.trainingLoss).toBeCloseTo(figures.curve.expectedLoss[20]!, ROUNDING_32);
+    expect(describeFigures(figures, run.settings)).toContain('the mean of the last 1 steps');
   });
+
+  // Of each kind, among them some that keep something from step to step: a baseline, a learned coefficient with its moments.
+  test.each(['exact', 'reinmax:1.3', 'straightThroughGumbelSoftmax', 'reinforce', 'doubleCV'])(
+    'by %s it is bit for bit the same at once, stopped, and gone on beyond its end',
+    async name => {
+      await tf.setBackend('cpu');
+      const folder = await mkdtemp(join(tmpdir(), 'tfjs-moe-polynomial-'));
+      const path = join(folder, 'checkpoint.bin');
+      const of = (steps: number): Settings => ({...SETTINGS, ...methodOf(name), steps, learningRate: 0.01});
+      const whole = startRun(of(47)); // lines of 10, the last of 7
+      await go(whole);
+      let run = startRun(of(23));
+      // Stopped in a line, then trained to an end that cuts a line short, to one at a line's own end, and to the end of the whole.
+      for (const [until, steps] of [
+        [14, 23],
+        [99, 30],
+        [99, 47],
+      ] as const) {
+        await go(run, until);
+        await saveRun(path, run);
+        disposeRun(run);
+        run = await resumeRun(of(steps), await loadCheckpoint(path, PROGRAM));
+      }
+      expect(run.state.step).toBe(30);
+      await go(run);
+      expect(untimed(run)).toEqual(untimed(whole));
+      expect(figuresOf(run)).toEqual(figuresOf(whole));
+      expect(await probabilitiesOf(run.theta)).toEqual(await probabilitiesOf(whole.theta));
+      await go(run); // once more, where nothing is left to do
+      expect(untimed(run)).toEqual(untimed(whole));
+      for (const each of [run, whole]) disposeRun(each);
+      await rm(folder, {recursive: true});
+    },
+  );
+
+  // Simulated in float64 with the same settings, the mean of 3 seeds: mean probability and expected loss at the end. The bounds are
+  // those within which any seeds fall; a temperature or a factor that stood in the wrong place would lead out of them.
+  test.each([
+    ['exact', [0.0195, 0.0205], 0.2045],
+    ['reinmax', [0.03, 0.1], 0.2074],
+    ['reinmax:1.3', [0.28, 0.34], 0.234],
+    ['straightThrough', [0.42, 0.48], 0.2478],
+    ['straightThroughGumbelSoftmax', [0.38, 0.47], 0.2458],
+    ['reinforce', [0.05, 0.15], 0.2102],
+  ] as const)(
+    'by %s it ends where the simulation does',
+    async (name, [low, high], loss) => {
+      await tf.setBackend('cpu');
+      const ends: Finished[] = [];
+      for (const seed of [0, 1, 2]) {
+        const run = startRun({...SETTINGS, ...methodOf(name), batchSize: 64, learningRate: 0.01, seed});
+        await go(run);
+        ends.push({settings: run.settings, figures: figuresOf(run), trainingSeconds: 1});
+        disposeRun(run);
+      }
+      const probability = meanOf(ends, 'meanProbability');
+      expect(probability).toBeGreaterThan(low);
+      expect(probability).toBeLessThan(high);
+      expect(Math.abs(meanOf(ends, 'expectedLoss') - loss)).toBeLessThan(0.0015);
+      // All bits have p = 2 and c = .45 in common, so that the expectation is linear in their mean probability.
+      for (const {figures} of ends) {
+        expect(figures.expectedLoss).toBeCloseTo(0.2025 + 0.1 * figures.meanProbability, 9);
+        // Logits within .01 of 0: probabilities within .005 of a half.
+        expect(Math.abs(figures.curve.expectedLoss[0]! - 0.2525)).toBeLessThan(0.0005);
+      }
+    },
+    60_000,
+  );
 });
 
 describe('the options', () => {
   test.each([
-    ['reinmax', 'reinmax', 1, 'reinmax', 'ReinMax'],
-    ['reinmax:1.30', 'reinmax', 1.3, 'reinmax:1.3', 'ReinMax, τ = 1.3'],
-    ['st:1', 'straightThrough', 1, 'straightThrough', 'Straight-through'],
-    ['rloo', 'leaveOneOut', null, 'leaveOneOut', 'REINFORCE, leave-one-out'],
-    ['exact', 'exact', null, 'exact', 'Exact gradient'],
-  ])('%s names an estimator and its temperature', (text, name, temperature, shortest, title) => {
-    expect(readMethod(text)).toEqual({name, temperature});
-    expect(formatMethod(readMethod(text))).toBe(shortest);
-    expect(readMethod(shortest)).toEqual(readMethod(text));
-    expect(titleOf(readMethod(text))).toBe(title);
+    ['reinmax', 'reinmax', 1, 'ReinMax'],
+    ['reinmax:1.30', 'reinmax', 1.3, 'ReinMax, τ = 1.3'],
+    ['st:1', 'straightThrough', 1, 'Straight-through'],
+    ['rloo', 'leaveOneOut', null, 'REINFORCE, leave-one-out'],
+    ['exact', 'exact', null, 'Exact gradient'],
+  ])('%s names an estimator and its temperature', (text, estimator, temperature, title) => {
+    const method = chooseMethod(readMethod(text));
+    expect(method).toEqual({estimator, temperature});
+    expect(titleOf(method)).toBe(title);
   });
 
   test.each([
@@ -230,30 +306,63 @@ describe('the options', () => {
     expect(() => readMethod(text)).toThrow(/There is no|has no temperature|A temperature is a number above 0/);
   });
 
-  test('seeds are a number of them, or, with a comma, those that are named', () => {
-    expect(readSeeds('3')).toBe(3);
-    expect(readSeeds('0,3')).toEqual([0, 3]);
-    expect(() => readSeeds('0')).toThrow('at least 1');
-    expect(() => readSeeds('1,1')).toThrow('once');
-  });
-
   test('a target lies between 0 and 1, or is linear', () => {
     expect(readTarget('.45')).toBe(0.45);
     expect(readTarget('linear')).toBe('linear');
     for (const text of ['0', '1', '-1', 'lin', '']) expect(() => readTarget(text)).toThrow('It must be');
   });
+
+  const choose = (options: object) =>
+    chooseSettings({
+      ...SETTINGS,
+      estimator: {estimator: 'reinmax'},
+      temperature: undefined,
+      ...options,
+    } as unknown as Options);
+
+  test('the temperature may stand by itself or behind the estimator, and at both places only where it is the same', () => {
+    expect(choose({estimator: readMethod('st:0.5')}).temperature).toBe(0.5);
+    expect(choose({temperature: 0.5}).temperature).toBe(0.5);
+    expect(choose({estimator: readMethod('st:0.5'), temperature: 0.5}).temperature).toBe(0.5);
+    expect(() => choose({estimator: readMethod('st:0.5'), temperature: 1})).toThrow(
+      '--temperature: --estimator straightThrough:0.5 has its own, but got 1.',
+    );
+    expect(() => choose({estimator: readMethod('exact'), temperature: 2})).toThrow(
+      '--temperature: exact has none, but got 2.',
+    );
+  });
+
+  test.each([
+    ['nothing', {}, {estimator: 'reinmax', temperature: 1.3}],
+    ['the estimator alone', {estimator: readMethod('reinmax')}, {estimator: 'reinmax', temperature: 1.3}],
+    ['both', {estimator: readMethod('reinmax:1.5')}, {estimator: 'reinmax', temperature: 1.5}],
+    ['the temperature', {temperature: 1}, {estimator: 'reinmax', temperature: 1}],
+    ['another estimator', {estimator: readMethod('exact')}, {estimator: 'exact', temperature: null}],
+  ])('a run that goes on and names %s has the method that it had, or what is named', (_, given, expected) => {
+    const options = {...SETTINGS, estimator: {estimator: 'arms'}} as unknown as Options;
+    const {estimator, temperature} = chooseSettings(resumeOptions(options, {...SETTINGS, temperature: 1.3}, given));
+    expect({estimator, temperature}).toEqual(expected);
+  });
+
+  test('the output folder names what tells runs apart', () => {
+    expect(outputName(choose({}))).toBe('p2-l16-b8-c0.45-reinmax-seed3');
+    expect(outputName(choose({target: 'linear', temperature: 0.5}))).toBe('p2-l16-b8-linear-reinmax-t0.5-seed3');
+  });
 });
 
 /** A run that has not been made. */
-function fakeRecords(settings: Settings): RunRecord[] {
-  const state = {step: 400, lossSum: 0, trainingLoss: [], expectedLoss: [], evaluations: 1, seconds: 1};
-  return listRuns(settings).map(run => {
-    const losses = Array.from({length: 41}, (_, i) => startLoss(run) - (0.0016 * i * (run.seed + run.batchSize)) / 64);
-    return recordOf(run, settings, {...state, trainingLoss: [losses[40]!], expectedLoss: losses}, [0.25, 0.75]);
+function fakeRun(settings: Settings): Finished {
+  const losses = Array.from({length: 41}, (_, i) => {
+    return startLoss(settings) - (0.0016 * i * (settings.seed + settings.batchSize)) / 64;
   });
+  const history = losses
+    .slice(1)
+    .map((loss, i) => ({step: 10 * (i + 1), trainingLoss: loss, expectedLoss: loss, meanProbability: 0.5, seconds: 1}));
+  const state = {step: 400, lossSum: 0, initialLoss: losses[0]!, history, evaluations: 1, seconds: 1, secondsBefore: 0};
+  return {settings, figures: figuresOf({settings, state}), trainingSeconds: 1};
 }
 
-describe('the results', () => {
+describe('a comparison', () => {
   const names = [
     'reinmax',
     'reinmax:1.3',
@@ -267,35 +376,56 @@ describe('the results', () => {
     'disarm',
     'rodeo',
   ];
-  const several: Settings = {...SETTINGS, latents: [4, 16], batchSize: [2, 8, 32], estimators: names.map(parseMethod)};
+  const several = [4, 3].flatMap(seed =>
+    [32, 2, 8].flatMap(batchSize =>
+      [16, 4].flatMap(latents =>
+        names.map(name => fakeRun({...SETTINGS, ...methodOf(name), latents, batchSize, seed})),
+      ),
+    ),
+  );
 
-  test('runs are sorted into panels and by estimators, and seeds stand together', () => {
-    const panels = panelsOf(fakeRecords(several));
+  test('sorts runs into panels and by estimators, and seeds stand together', () => {
+    const panels = panelsOf(several);
     expect(panels.map(({latents, batchSize}) => [latents, batchSize])).toEqual(
       [4, 16].flatMap(latents => [2, 8, 32].map(batchSize => [latents, batchSize])),
     );
     for (const {methods} of panels) {
-      expect(methods.map(({runs}) => runs.map(({seed}) => seed))).toEqual(names.map(() => [3, 4]));
+      expect(methods.map(({runs}) => runs.map(({settings}) => settings.seed))).toEqual(names.map(() => [3, 4]));
+      expect(methods.map(({label}) => label)).toContain('ReinMax, τ = 1.3');
     }
     expect(deviation([1, 3])).toBeCloseTo(Math.SQRT2, ROUNDING);
   });
 
+  test('runs of other lengths or rates are methods of their own, the best first, and say so', () => {
+    const fast = fakeRun({...SETTINGS, learningRate: 0.01});
+    const good = fakeRun({...SETTINGS, seed: 40});
+    const [panel, ...others] = panelsOf([fast, good]);
+    expect(others).toEqual([]);
+    expect(panel!.methods.map(({label}) => label)).toEqual(['ReinMax, rate 0.001', 'ReinMax, rate 0.01']);
+    // In panels of their own they need not.
+    const apart = panelsOf([fast, fakeRun({...SETTINGS, p: 3})]);
+    expect(apart.map(({methods}) => methods.map(({label}) => label))).toEqual([['ReinMax'], ['ReinMax']]);
+  });
+
   test('the table has the means over the seeds', () => {
-    const text = describeRuns(fakeRecords({...several, latents: [16], batchSize: [8]}));
-    expect(text).toContain('p = 2, c = 0.45, 16 bits, batch 8, 2 seeds: from 0.252500 to 0.202500 at the optimum');
+    const text = describePanels(
+      panelsOf(several.filter(({settings}) => settings.latents === 16 && settings.batchSize === 8)),
+    );
+    expect(text).toContain('p = 2, c = 0.45, 16 bits, batch 8: from 0.252500 to 0.202500 at the optimum');
     // .2525 - .064 (s + 8) / 64 for the seeds s = 3 and 4: .2415 and .2405, the way (.2525 - .241) / .05 = 23 %, 1000 ms / 400.
-    expect(text).toMatch(/^ReinMax, τ = 1\.3 +0\.241000 +0\.000707 +0\.241000 +23\.0 % +0\.5000 +1 +2\.50$/m);
+    expect(text).toMatch(/^ReinMax, τ = 1\.3 +2 +0\.241000 +0\.000707 +0\.241000 +23\.0 % +0\.5000 +1 +2\.50$/m);
   });
 
   test('the chart has a panel for each problem, the batch sizes side by side, and one legend', async () => {
-    const spec = runChart(panelsOf(fakeRecords(several))) as {vconcat: {hconcat: {title: {text: string}}[]}[]};
+    const spec = runChart(panelsOf(several)) as {vconcat: {hconcat: {title: {text: string}}[]}[]};
     expect(spec.vconcat.map(({hconcat}) => hconcat.map(({title}) => title.text))).toEqual(
       [4, 16].map(latents => [2, 8, 32].map(batch => `${latents} bits, batch ${batch}`)),
     );
-    const svg = await renderChart(runChart(panelsOf(fakeRecords(several))));
+    const svg = await renderChart(runChart(panelsOf(several)));
     expect(svg).not.toContain('NaN');
     expect(svg.match(/>RODEO</g)).toHaveLength(1);
-    expect(svg).toContain('p = 2, c = 0.45');
+    expect(svg).toContain('p = 2');
+    expect(svg).toContain('c = 0.45');
   });
 });
 
@@ -316,10 +446,10 @@ describe('the results in docs', () => {
   const lines = readFileSync(new URL('../../docs/results/polynomial.jsonl', import.meta.url), 'utf8')
     .trimEnd()
     .split('\n');
-  const panels = panelsOf(lines.map(line => JSON.parse(line) as RunRecord));
+  const panels = panelsOf(lines.map(line => JSON.parse(line) as Finished));
   const lossOf = (p: number, name: string) => {
-    const {runs} = panels.find(panel => panel.p === p)!.methods.find(method => method.name === name)!;
-    return runs.map(({figures}) => figures.expectedLoss).reduce((sum, loss) => sum + loss / runs.length, 0);
+    const {runs} = panels.find(panel => panel.p === p)!.methods.find(({label}) => label === titleOf(methodOf(name)))!;
+    return meanOf(runs, 'expectedLoss');
   };
   const cases = SIMULATED.flatMap(([name, losses]) =>
     [1.5, 2, 3].flatMap((p, i) => (losses[i] === null ? [] : [[name, p, losses[i]!] as const])),
