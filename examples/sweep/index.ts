@@ -44,8 +44,13 @@ interface StartOptions {
   retry?: true;
 }
 
-/** The command with its commands. @param program The words that start tfjs-moe itself, for the processes of the trials. */
-export function createSweepCommand(program: readonly string[]): Command {
+/**
+ * The command with its commands.
+ *
+ * @param program The words that start tfjs-moe itself, for the processes of the trials.
+ * @param check Refuses options that the program does not have.
+ */
+export function createSweepCommand(program: readonly string[], check = checkOptions): Command {
   const sweep = new Command('sweep')
     .description('Runs many trainings of one program: a grid, a random search, seeds; or sums up what they found.')
     .usage('[start|status|results] <file> [options]')
@@ -75,7 +80,7 @@ export function createSweepCommand(program: readonly string[]): Command {
 
   async function start(file: string, options: StartOptions): Promise<void> {
     const {spec, settings, folder} = await open(file, options);
-    await checkOptions(spec, settings);
+    await check(spec, settings);
     const unlock = await lockOutput(folder);
     const stop = new AbortController();
     const interrupt = listenForInterrupt(() => stop.abort());

@@ -44,7 +44,7 @@ const specification = z.strictObject({
   seeds: z
     .union(
       [whole(1), z.array(whole(0)).nonempty().refine(isDistinct, 'expected no seed twice')],
-      'expected how many, or a list of them',
+      'expected a whole number of at least 1, or a list of seeds',
     )
     .default(1),
   figure: figureName,
