@@ -38,9 +38,14 @@ Each trial is a process of its own with a folder of its own. Stop a sweep at any
 again: it goes on. A trial that dies is tried again from its checkpoint, three times in all. Settings added to the file join the sweep.
 `;
 
-interface StartOptions {
-  workers: number;
+interface SweepOptions {
   output?: string;
+  /** False with --no-halving. */
+  halving: boolean;
+}
+
+interface StartOptions extends SweepOptions {
+  workers: number;
   retry?: true;
 }
 
@@ -57,10 +62,12 @@ export function createSweepCommand(program: readonly string[], check = checkOpti
     .helpOption('--help', 'print this help')
     .helpCommand(false)
     .addHelpText('after', NOTES);
-  const output = (command: Command) =>
-    command.option('--output <folder>', `where it leaves its files (default: ${OUTPUT}/<name of the sweep>)`);
+  const common = (command: Command) =>
+    command
+      .option('--output <folder>', `where it leaves its files (default: ${OUTPUT}/<name of the sweep>)`)
+      .option('--no-halving', 'train all settings of a sweep with halving to the end, for comparison');
 
-  output(
+  common(
     sweep
       .command('start', {isDefault: true})
       .description('run all trials that are not finished')
@@ -69,8 +76,8 @@ export function createSweepCommand(program: readonly string[], check = checkOpti
     .option('--workers <n>', 'how many trials run at a time', wholeNumber(1), availableParallelism())
     .option('--retry', 'try again what died three times')
     .action(start);
-  output(sweep.command('status').description('how far the sweep is').argument('<file>', 'the sweep')).action(status);
-  output(
+  common(sweep.command('status').description('how far the sweep is').argument('<file>', 'the sweep')).action(status);
+  common(
     sweep
       .command('results')
       .description('write and print the tables and the chart of what is finished')
@@ -112,14 +119,14 @@ export function createSweepCommand(program: readonly string[], check = checkOpti
     }
   }
 
-  async function status(file: string, options: StartOptions): Promise<void> {
+  async function status(file: string, options: SweepOptions): Promise<void> {
     const {spec, settings, folder} = await open(file, options);
     const ledger = await loadLedger(spec, settings, join(folder, SWEEP_FILES.trials));
     const {settings: _, ...summary} = summarise(ledger);
     console.log(describeSummary(ledger, {...summary, settings: []}).trimStart());
   }
 
-  async function results(file: string, options: StartOptions): Promise<void> {
+  async function results(file: string, options: SweepOptions): Promise<void> {
     const {spec, settings, folder} = await open(file, options);
     const ledger = await loadLedger(spec, settings, join(folder, SWEEP_FILES.trials));
     const summary = await saveReport(folder, ledger);
@@ -130,10 +137,17 @@ export function createSweepCommand(program: readonly string[], check = checkOpti
 /** Reads a sweep and lists its settings. */
 async function open(
   file: string,
-  {output}: {output?: string},
+  {output, halving}: SweepOptions,
 ): Promise<{spec: SweepSpec; settings: Setting[]; folder: string}> {
-  const spec = await readSpec(file);
+  const asked = await readSpec(file);
+  const spec = halving ? asked : withoutHalving(asked);
   return {spec, settings: listSettings(spec), folder: output ?? join(OUTPUT, spec.name)};
+}
+
+/** The same sweep with all settings trained to the end, under a name of its own. */
+function withoutHalving({halving, ...spec}: SweepSpec): SweepSpec {
+  if (!halving) return spec;
+  return {...spec, name: `${spec.name}-whole`, options: {...spec.options, [halving.option]: halving.to}};
 }
 
 async function forgetDeaths(settings: readonly Setting[], folder: string): Promise<void> {

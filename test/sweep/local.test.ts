@@ -176,6 +176,18 @@ describe('successive halving on one machine', {timeout: 120_000}, () => {
     expect(summary.best).toEqual({rate: best, steps: 9});
   });
 
+  it('can be compared with all settings trained to the end', async () => {
+    const {file, folder} = await sweepOf({
+      grid: {rate: [0.001, 0.01, 0.1]},
+      halving: {option: 'steps', from: 1, to: 3},
+    });
+    const whole = join(folder, 'whole');
+    const {exit, text} = await runSweep(['start', file, '--no-halving', '--output', whole]);
+    expect(exit, text).toBe(0);
+    expect(Object.values(await stepsOf(whole))).toEqual([count(3), count(3), count(3)]);
+    expect(text).toContain('fake-whole: 3 of 3 trials finished');
+  });
+
   it('goes on after a kill, with no step done twice', async () => {
     const {file, output} = await sweepOf({...sweep, options: {pause: 10}});
     const killed = startSweep(['start', file, '--output', output]);
