@@ -8,6 +8,7 @@ import {COMPARISON, type FinishedRun, readFinishedRuns} from '../shared/finished
 import {formatTable} from '../shared/table.js';
 import type {Figures} from './run.js';
 import {PROGRAM, type Settings} from './settings.js';
+import {describeTemperatures, TEMPERATURES, temperatureChart, temperaturePoints} from './temperatures.js';
 import type {EpochRecord} from './training.js';
 
 type Run = FinishedRun<Settings, Figures, EpochRecord>;
@@ -28,6 +29,11 @@ export async function compare(folder: string): Promise<void> {
   const path = join(folder, COMPARISON);
   await saveChart(path, comparisonChart(runs));
   console.log(`The chart is ${path}.`);
+  const points = temperaturePoints(runs);
+  if (points.length === 0) return;
+  const figure = join(folder, TEMPERATURES);
+  await saveChart(figure, temperatureChart(points));
+  console.log(`\n${describeTemperatures(points)}\n\nThe figure is ${figure}.`);
 }
 
 function describeRun({settings, figures, trainingSeconds}: Run): string[] {

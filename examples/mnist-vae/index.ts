@@ -6,7 +6,7 @@ import {DiscreteVAE} from 'tfjs-moe/layers';
 import type {BackendName} from 'tfjs-moe/node';
 import type {Mnist} from '../data/mnist.js';
 import {startBackend} from '../shared/backend.js';
-import {checkSameSettings, type SavedCheckpoint} from '../shared/checkpoint.js';
+import type {SavedCheckpoint} from '../shared/checkpoint.js';
 import {
   addDigitOptions,
   type DigitOptions,
@@ -28,6 +28,7 @@ import {
   withOutput,
 } from '../shared/options.js';
 import {RUN_FILES} from '../shared/output-folder.js';
+import {checkGoesOn} from '../shared/run-length.js';
 import {loadRunModel, savedSettings} from '../shared/saved-run.js';
 import {runTraining} from '../shared/training-program.js';
 import {compare} from './compare.js';
@@ -37,7 +38,7 @@ import {PICTURES} from './pictures.js';
 import {OTHER_SIZES, presetFor, SIZES} from './presets.js';
 import {isComplete, RESULTS, report, trainInto} from './run.js';
 import {PROGRAM, type Settings} from './settings.js';
-import {runStudy, STUDY_EPOCHS, STUDY_RUNS} from './study.js';
+import {TEMPERATURES} from './temperatures.js';
 import {type Run, type RunState, resumeRun, startRun, stepsPerEpoch} from './training.js';
 
 interface Options extends CommonOptions, DigitOptions {
@@ -49,7 +50,6 @@ interface Options extends CommonOptions, DigitOptions {
   learningRate?: number;
   epochs: number;
   batchSize: number;
-  study?: true;
   compare?: string;
 }
 
@@ -63,13 +63,13 @@ Examples:
   tfjs-moe train ${PROGRAM} --epochs 20
   tfjs-moe train ${PROGRAM} --size 10x30 --estimator gst --output runs/${PROGRAM}/gst
   tfjs-moe train ${PROGRAM} --estimator gumbelRao --num-samples 10 --temperature 0.5
-  tfjs-moe train ${PROGRAM} --epochs 20 --resume
-  tfjs-moe train ${PROGRAM} --study
+  tfjs-moe train ${PROGRAM} --resume
+  tfjs-moe train ${PROGRAM} --resume --epochs 320
   tfjs-moe train ${PROGRAM} --compare runs/${PROGRAM}
   tfjs-moe train ${PROGRAM} --evaluate runs/${PROGRAM}/8x4-reinmax-seed0
 
-Ctrl-C saves the run and stops it; --resume goes on to the same numbers. Each finished run adds a line to
-${RESULTS}, beside its folder.`;
+Ctrl-C saves the run and stops it; --resume goes on to the same numbers, and with more --epochs beyond the end of a finished run. Each
+finished run adds a line to ${RESULTS}, beside its folder.`;
 
 /** The command with its options. */
 export function createCommand(): Command {
@@ -90,25 +90,18 @@ export function createCommand(): Command {
     .addOption(new Option('--optimizer <name>', '(default: of the size and estimator)').choices(OPTIMIZERS))
     .option('--learning-rate <r>', '(default: of the size and estimator)', finiteNumber({above: 0}))
     .option('--epochs <n>', 'how often to go through the digits', wholeNumber(1), 160)
-    .option(
-      '--study',
-      `the temperature study: ${STUDY_RUNS.length} runs of ${STUDY_EPOCHS} epochs, one after another; started again, it goes on`,
-    )
     .option('--batch-size <n>', 'digits a step', wholeNumber(1), 100);
   command.addOption(
-    new Option('--compare <folder>', `chart all finished runs below a folder, into ${COMPARISON} there`).conflicts([
-      'resume',
-      'overwrite',
-      'evaluate',
-      'study',
-    ]),
+    new Option(
+      '--compare <folder>',
+      `chart all finished runs below a folder, into ${COMPARISON} there, and into ${TEMPERATURES} if a method has several temperatures`,
+    ).conflicts(['resume', 'overwrite', 'evaluate']),
   );
   return addCommonOptions(addDigitOptions(command), {output: `runs/${PROGRAM}/<size>-<estimator>-seed<n>`})
     .addHelpText('after', EXAMPLES)
     .action(async (options: Options) => {
       if (options.compare !== undefined) await compare(options.compare);
       else if (options.evaluate !== undefined) await evaluateSaved(options.evaluate, options);
-      else if (options.study) await trainStudy(options, command);
       else
         await trainAndReport(
           withOutput(options, command, () => runName(options)),
@@ -128,29 +121,13 @@ function runName({size, estimator, temperature, seed}: Options): string {
   return [size, estimator, ...(temperature === undefined ? [] : [`t${temperature}`]), `seed${seed}`].join('-');
 }
 
-/** Every run of the study with the options that are not the study's own. */
-async function trainStudy(options: Options, command: Command): Promise<void> {
-  const given = command.getOptionValueSource.bind(command);
-  for (const name of ['size', 'estimator', 'temperature', 'resume', 'overwrite'] as const) {
-    if (given(name) === 'cli')
-      command.error(`error: --${name} does not go with --study, which goes through its own list`);
-  }
-  const folder = given('output') === 'cli' ? options.output : `runs/${PROGRAM}/temperature-study`;
-  const epochs = given('epochs') === 'cli' ? options.epochs : STUDY_EPOCHS;
-  await runStudy(folder, options.seed, async (run, output, resume) => {
-    await trainAndReport({...options, ...run, epochs, output, ...(resume && {resume: true as const})}, command);
-    return process.exitCode === undefined;
-  });
-}
-
 async function trainAndReport(options: Options, command: Command): Promise<void> {
   const {output} = options;
-  let made: Run | undefined;
   await runTraining<RunState>(options, {
     name: PROGRAM,
+    extend: givenOptions(command).epochs !== undefined,
     async prepare(checkpoint) {
       const {run, data} = await prepare(options, command, checkpoint);
-      made = run;
       return {
         step: () => run.state.step,
         isComplete: () => isComplete(run, data),
@@ -159,9 +136,6 @@ async function trainAndReport(options: Options, command: Command): Promise<void>
       };
     },
   });
-  // A study goes on in this process with the next run.
-  made?.vae.model.dispose();
-  made?.optimizer.dispose();
 }
 
 /** Loads the digits, starts the backend and builds the network, or takes all of them up from a checkpoint. */
@@ -192,7 +166,8 @@ async function prepare(
     trainingKernels: backend === 'wasm' && chosen.trainingKernels,
     ...toDigitSettings(data, chosen),
   };
-  if (saved) checkSameSettings({...saved}, {...settings});
+  if (saved)
+    checkGoesOn(saved, settings, {name: 'epochs', done: checkpoint!.state.step / stepsPerEpoch(settings, data)});
   const vae = createModel(settings);
   const run = checkpoint ? await resumeRun(settings, vae, checkpoint) : startRun(settings, vae);
   const from = checkpoint ? `, from step ${run.state.step}` : '';

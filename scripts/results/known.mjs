@@ -15,8 +15,7 @@ import {
 import {SOURCES} from './published.mjs';
 
 /** The estimator of a record of polynomial; the temperature 1 goes without saying. */
-const methodOf = ({settings: {estimator, temperature}}) =>
-  titleWith(estimator, temperature === 1 ? {} : {temperature});
+const methodOf = ({settings: {estimator, temperature}}) => titleWith(estimator, temperature === 1 ? {} : {temperature});
 
 /** Training loss by method and by a second setting, mean and standard error over seeds; the last row is the least possible. */
 function lossTable(records, columnOf, columnTitle) {

@@ -1,4 +1,5 @@
 // The program as its user runs it.
+import {readFileSync} from 'node:fs';
 import {mkdtemp, readdir, readFile, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -6,7 +7,13 @@ import {decode} from 'fast-png';
 import {ESTIMATORS, type EstimatorName} from 'tfjs-moe/estimators';
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
 import {presetFor, SIZES} from '../../examples/mnist-vae/presets.js';
-import {describeStudy, STUDY_RUNS, type StudyPoint} from '../../examples/mnist-vae/study.js';
+import {
+  describeTemperatures,
+  type TemperaturePoint,
+  temperatureChart,
+  temperaturePoints,
+} from '../../examples/mnist-vae/temperatures.js';
+import {renderChart} from '../../examples/shared/charts.js';
 import {start} from './run-program.js';
 
 /** The promise of --resume: figures of the resumed and of the uninterrupted run agree to this share of their size. */
@@ -91,6 +98,7 @@ describe('mnist-vae', () => {
     const {figures} = await readResult('whole');
     expect(stdout).toMatch(new RegExp(`^8x4, ReinMax, τ = 1.3 +3 +4 +${figures.trainNegativeElbo!.toFixed(2)} `, 'm'));
     expect(await readFile(path('comparison.svg'), 'utf8')).toContain('ReinMax, τ = 1.3');
+    expect(await readdir(path())).not.toContain('temperatures.svg');
     const none = await start(['mnist-vae', '--compare', path('whole', 'model')]).finished;
     expect(none).toMatchObject({code: 1});
     expect(none.stderr).toContain('--compare: there is no finished run of mnist-vae below');
@@ -118,11 +126,35 @@ describe('mnist-vae', () => {
     }
   }, 120_000);
 
+  test('a finished run goes on for more epochs, to what it would have been with these from the start', async () => {
+    // Of each epoch the last step takes 20 digits.
+    const options = ['mnist-vae', '--estimator', 'st', '--limit', '220', '--temperature'];
+    const run = (temperature: string, epochs: string, output: string) =>
+      start([...options, temperature, '--epochs', epochs, '--output', path('more', output)]).finished;
+    expect(await run('0.5', '2', 'extended')).toMatchObject({code: 0, stderr: ''});
+    const goOn = (...args: string[]) =>
+      start(['mnist-vae', '--resume', ...args, '--output', path('more', 'extended')]).finished;
+    expect((await goOn()).stderr).toContain('is finished');
+    expect((await goOn('--epochs', '2')).stderr).toContain('is finished');
+    expect((await goOn('--epochs', '1')).stderr).toContain('the run has gone through 2 epochs already, but got 1.');
+    expect((await readResult('more/extended')).settings).toMatchObject({epochs: 2}); // still there
+    expect(await goOn('--epochs', '4')).toMatchObject({code: 0, stderr: ''});
+    expect(await run('0.5', '4', 'at-once')).toMatchObject({code: 0});
+    const [a, b] = [await readResult('more/at-once'), await readResult('more/extended')];
+    expect(b.settings).toEqual(a.settings);
+    expect(b.figures).toEqual(a.figures);
+    expect(b.steps).toBe(a.steps);
+    expect(await run('1', '4', 'other')).toMatchObject({code: 0});
+    const {stdout} = await start(['mnist-vae', '--compare', path('more')]).finished;
+    const mean = a.figures.trainNegativeElbo!.toFixed(2); // of two runs that are the same
+    expect(stdout).toMatch(new RegExp(`^8x4, Straight-through +${mean} +\\d+\\.\\d\\d$`, 'm'));
+    expect(await readFile(path('more', 'temperatures.svg'), 'utf8')).toContain('Training bound and temperature');
+  }, 120_000);
+
   test.each([
     [['--size', '8by4'], 'It must be two whole numbers with an x between, such as 8x4.'],
     [['--estimator', 'reimax'], 'Allowed choices are'],
     [['--resume', '--output', 'none'], 'there is no checkpoint.bin in none'],
-    [['--study', '--size', '8x4'], '--size does not go with --study'],
   ])('%j is refused in words', async (args, message) => {
     const {code, stderr} = await start(['mnist-vae', ...args]).finished;
     expect(code).toBe(1);
@@ -132,7 +164,7 @@ describe('mnist-vae', () => {
   test('--help names the options and what becomes of a run', async () => {
     const {code, stdout} = await start(['mnist-vae', '--help']).finished;
     expect(code).toBe(0);
-    for (const word of ['--size', '--estimator', '--study', '--resume', 'samples.png', 'results.jsonl']) {
+    for (const word of ['--size', '--estimator', '--compare', '--resume', 'samples.png', 'results.jsonl']) {
       expect(stdout).toContain(word);
     }
   });
@@ -147,24 +179,68 @@ describe('the settings of mnist-vae', () => {
   });
 });
 
-describe('the temperature study', () => {
-  test('it has five methods at four sizes, each at seven temperatures', () => {
-    const count = (field: 'size' | 'estimator' | 'temperature') => new Set(STUDY_RUNS.map(run => run[field])).size;
-    expect([count('size'), count('estimator'), count('temperature'), STUDY_RUNS.length]).toEqual([4, 5, 7, 140]);
+describe('runs that differ in their temperatures', () => {
+  const runs = readFileSync('docs/results/mnist-vae-study.jsonl', 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line));
+  const [first] = runs;
+  const other = (settings: object, trainNegativeElbo: number) => ({
+    settings: {...first.settings, ...settings},
+    figures: {...first.figures, trainNegativeElbo},
   });
 
-  test('its table has a row a size and method and leaves out what is not there yet', () => {
-    const point: StudyPoint = {
-      size: '8x4',
-      estimator: 'reinmax',
-      temperature: 1.3,
-      epochs: 2,
-      trainNegativeElbo: 150.456,
-    };
-    const other: StudyPoint = {...point, estimator: 'straightThrough', temperature: 0.1, trainNegativeElbo: 160};
-    const table = describeStudy([point, other]).split('\n');
+  test('those of the docs make five methods at four sizes, each at seven temperatures', () => {
+    const points = temperaturePoints(runs);
+    const count = (field: keyof TemperaturePoint) => new Set(points.map(point => point[field])).size;
+    expect([count('size'), count('method'), count('temperature'), points.length]).toEqual([4, 5, 7, 140]);
+    const found = points.find(
+      ({size, method, temperature}) => `${size} ${method} ${temperature}` === '8x4 ReinMax 1.3',
+    );
+    const {figures} = runs.find(
+      ({settings: {size, estimator, temperature}}) => `${size} ${estimator} ${temperature}` === '8x4 reinmax 1.3',
+    );
+    expect(found).toMatchObject({trainNegativeElbo: figures.trainNegativeElbo, seeds: 1});
+  });
+
+  test('the figure has a panel a size in the order of the paper, and a line a method', async () => {
+    const points = temperaturePoints([...runs].reverse());
+    expect([...new Set(points.map(({size}) => size))]).toEqual(['8x4', '4x24', '8x16', '16x12']);
+    const svg = await renderChart(temperatureChart(points));
+    for (const {method, size} of points) for (const text of [method, size]) expect(svg).toContain(`>${text}<`);
+    expect(svg).not.toContain('NaN');
+  });
+
+  test('seeds are one point, and settings that differ make methods of their own', () => {
+    const points = temperaturePoints([
+      other({temperature: 0.1}, 100),
+      other({temperature: 0.1, seed: 1}, 103),
+      other({temperature: 0.1, seed: 2}, 106),
+      other({temperature: 0.3}, 90),
+      other({temperature: 0.3, epochs: 4}, 80),
+    ]);
+    const title = 'Straight-through Gumbel-softmax';
+    expect(points).toEqual([
+      {size: '8x4', method: `${title}, 2 epochs`, temperature: 0.1, trainNegativeElbo: 103, seeds: 3},
+      {size: '8x4', method: `${title}, 2 epochs`, temperature: 0.3, trainNegativeElbo: 90, seeds: 1},
+      {size: '8x4', method: `${title}, 4 epochs`, temperature: 0.3, trainNegativeElbo: 80, seeds: 1},
+    ]);
+  });
+
+  test('where each method has one temperature, there is nothing to show', () => {
+    expect(
+      temperaturePoints([other({}, 1), other({seed: 1}, 1), other({estimator: 'reinmax', temperature: 1}, 1)]),
+    ).toEqual([]);
+  });
+
+  test('the table has a row a size and method and leaves out what is not there', () => {
+    const point = {size: '8x4', method: 'ReinMax', temperature: 1.3, trainNegativeElbo: 150.456, seeds: 1};
+    const table = describeTemperatures([
+      point,
+      {...point, method: 'Straight-through', temperature: 0.1, trainNegativeElbo: 160},
+    ]).split('\n');
     expect(table[0]).toMatch(/0\.1 +1\.3$/);
-    expect(table[2]).toMatch(/^8x4 reinmax +150\.46$/);
-    expect(table[3]).toMatch(/^8x4 straightThrough +160\.00 *$/);
+    expect(table[2]).toMatch(/^8x4, ReinMax +150\.46$/);
+    expect(table[3]).toMatch(/^8x4, Straight-through +160\.00 *$/);
   });
 });
