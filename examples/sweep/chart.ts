@@ -61,7 +61,7 @@ export function sweepChart(spec: SweepSpec, {settings}: Summary): TopLevelSpec {
     field: 'along',
     type: 'quantitative',
     title: along,
-    scale: {type: isWide ? 'log' : 'linear', zero: false},
+    scale: isWide ? {type: 'log'} : {zero: false},
   } as const;
   return {
     ...FRAME,
