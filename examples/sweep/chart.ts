@@ -1,88 +1,94 @@
-// The picture of a sweep. Where numbers vary, the one of most values runs along the axis and the rest makes the lines; else each setting is a row.
+// The picture of a sweep: a panel for each group of settings that compete. Where numbers vary, the one of most values runs along the axis.
 // SPDX-License-Identifier: Apache-2.0
 import type {TopLevelSpec} from 'vega-lite';
-import type {SweepSpec} from './spec.js';
-import type {SettingSummary, Summary} from './summary.js';
+import type {Field} from 'vega-lite/build/src/channeldef.js';
+import type {LayerSpec} from 'vega-lite/build/src/spec/layer.js';
+import type {OptionValue, SweepSpec} from './spec.js';
+import {groupSettings, type SettingSummary, type Summary} from './summary.js';
 
 const FRAME = {
   $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
   background: 'white',
-  config: {axis: {labelFontSize: 11, titleFontSize: 12, labelLimit: 0}, legend: {labelFontSize: 12, labelLimit: 0}},
+  config: {
+    axis: {labelFontSize: 11, titleFontSize: 12, labelLimit: 0},
+    legend: {labelFontSize: 12, labelLimit: 0},
+    title: {anchor: 'start', fontSize: 13},
+  },
 } as const;
-const TITLE = {anchor: 'start', fontSize: 14} as const;
+const WIDTH = 380;
 
 /** A Vega-Lite specification: means with their standard errors. */
 export function sweepChart(spec: SweepSpec, {settings}: Summary): TopLevelSpec {
-  const along = axisOf(settings);
-  const others = [...new Set(settings.flatMap(({options}) => Object.keys(options)))].filter(
-    name => name !== along && varies(settings, name),
+  const along = axisOf(spec, settings);
+  const named = [...new Set(settings.flatMap(({options}) => Object.keys(options)))].filter(
+    name => name !== along && !spec.by.includes(name) && varies(settings, name),
   );
-  const values = settings.map(({options, figures}) => {
+  const pointOf = ({options, figures}: SettingSummary) => {
     const {mean, standardError} = figures[spec.figure]!;
     const error = standardError ?? 0;
+    const words = named.flatMap(name => (name in options ? [describeValue(name, options[name]!)] : []));
     return {
-      along: along === undefined ? null : options[along],
-      label:
-        others.flatMap(name => (name in options ? [labelValue(name, options[name]!)] : [])).join(', ') || spec.program,
+      along: along === undefined ? null : options[along]!,
+      label: words.join(', ') || spec.program,
       mean,
       low: mean - error,
       high: mean + error,
     };
+  };
+  const panels = [...groupSettings(spec, settings)].map(([shared, group]) => {
+    const data = {values: group.map(pointOf)};
+    const rest = along === undefined ? rows(spec) : lines(spec, along, settings);
+    return {title: shared, width: WIDTH, data, ...rest};
   });
-  const title = {...TITLE, text: `${spec.name}: mean ± standard error`};
-  const color = {field: 'label', type: 'nominal', title: null, sort: null} as const;
-  if (along === undefined) {
-    const y = {field: 'label', type: 'nominal', title: null, sort: null} as const;
-    return {
-      ...FRAME,
-      title,
-      width: 460,
-      height: {step: 22},
-      data: {values},
-      layer: [
-        {
-          mark: {type: 'rule', strokeWidth: 2},
-          encoding: {
-            y,
-            x: {field: 'low', type: 'quantitative', title: spec.figure, scale: {zero: false}},
-            x2: {field: 'high'},
-          },
-        },
-        {
-          mark: {type: 'point', filled: true, size: 60, opacity: 1},
-          encoding: {y, x: {field: 'mean', type: 'quantitative'}},
-        },
-      ],
-    };
-  }
+  const title = {text: `${spec.name}: mean ± standard error`, anchor: 'start', fontSize: 14} as const;
+  return {...FRAME, title, columns: 2, concat: panels};
+}
+
+const value = (field: string, title: string | null = null) =>
+  ({field, type: 'quantitative', title, scale: {zero: false}}) as const;
+const label = {field: 'label', type: 'nominal', title: null, sort: null} as const;
+
+/** A row a setting. */
+function rows({figure}: SweepSpec): LayerSpec<Field> {
+  return {
+    height: {step: 22},
+    layer: [
+      {
+        mark: {type: 'rule', strokeWidth: 2},
+        encoding: {y: label, x: value('low', figure), x2: {field: 'high'}},
+      },
+      {mark: {type: 'point', filled: true, size: 60, opacity: 1}, encoding: {y: label, x: value('mean', figure)}},
+    ],
+  };
+}
+
+/** A line for the settings that differ in one number only; drawn numbers are points, since no two have the rest in common. */
+function lines({figure, random}: SweepSpec, along: string, settings: readonly SettingSummary[]): LayerSpec<Field> {
   const numbers = settings.map(({options}) => Number(options[along]));
   const isWide = Math.min(...numbers) > 0 && Math.max(...numbers) / Math.min(...numbers) >= 20;
   const x = {
     field: 'along',
     type: 'quantitative',
     title: along,
-    scale: isWide ? {type: 'log'} : {zero: false},
+    scale: isWide ? ({type: 'log'} as const) : {zero: false},
   } as const;
+  const mark = random ? ({type: 'point', filled: true} as const) : ({type: 'line', point: {size: 40}} as const);
   return {
-    ...FRAME,
-    title,
-    width: 460,
-    height: 320,
-    data: {values},
+    height: 260,
     layer: [
-      {
-        mark: {type: 'line', point: {size: 40}},
-        encoding: {x, y: {field: 'mean', type: 'quantitative', title: spec.figure, scale: {zero: false}}, color},
-      },
-      {mark: 'rule', encoding: {x, y: {field: 'low', type: 'quantitative'}, y2: {field: 'high'}, color}},
+      {mark, encoding: {x, y: value('mean', figure), color: label}},
+      {mark: 'rule', encoding: {x, y: value('low', figure), y2: {field: 'high'}, color: label}},
     ],
   };
 }
 
 /** The option that is a number everywhere and has the most values, three at least. */
-function axisOf(settings: readonly SettingSummary[]): string | undefined {
-  const names = Object.keys(settings[0]!.options).filter(name =>
-    settings.every(({options}) => typeof options[name] === 'number'),
+function axisOf({by, halving}: SweepSpec, settings: readonly SettingSummary[]): string | undefined {
+  const names = Object.keys(settings[0]!.options).filter(
+    name =>
+      name !== halving?.option &&
+      !by.includes(name) &&
+      settings.every(({options}) => typeof options[name] === 'number'),
   );
   const counts = names.map(name => ({name, count: new Set(settings.map(({options}) => options[name])).size}));
   return counts.sort((a, b) => b.count - a.count).find(({count}) => count >= 3)?.name;
@@ -92,5 +98,5 @@ const varies = (settings: readonly SettingSummary[], name: string) =>
   new Set(settings.map(({options}) => options[name])).size > 1;
 
 /** A word speaks for itself, a number needs its name. */
-const labelValue = (name: string, value: string | number | boolean) =>
-  typeof value === 'string' ? value : `${name} ${value}`;
+const describeValue = (name: string, option: OptionValue) =>
+  typeof option === 'string' ? option : `${name} ${option}`;

@@ -26,7 +26,7 @@ export function startLiveTable(ledger: Ledger, workers: () => number): LiveTable
   const durations: number[] = [];
   const isTerminal = process.stdout.isTTY;
   let isStale = true;
-  let standing = '';
+  let standing: string[] = [];
 
   const status = (): string => {
     const {ended, total} = ledger.schedule.progress();
@@ -39,12 +39,11 @@ export function startLiveTable(ledger: Ledger, workers: () => number): LiveTable
     }
     return parts.join(', ');
   };
-  const best = (): string => {
-    const setting = bestOf(ledger.spec, summarise(ledger).settings);
-    if (!setting) return '';
-    const {mean} = setting.figures[ledger.spec.figure]!;
-    return `best ${ledger.spec.figure} ${Number(mean.toPrecision(5))}: ${describeOptions(setting.options)}`;
-  };
+  const best = (): string[] =>
+    bestOf(ledger.spec, summarise(ledger).settings).map(({options, figures}) => {
+      const {mean} = figures[ledger.spec.figure]!;
+      return `best ${ledger.spec.figure} ${Number(mean.toPrecision(5))}: ${describeOptions(options)}`;
+    });
   const draw = () => {
     if (isStale) standing = best(); // only what has changed is computed anew
     isStale = false;
@@ -55,9 +54,7 @@ export function startLiveTable(ledger: Ledger, workers: () => number): LiveTable
         formatDuration(performance.now() - since),
       ]);
     const table = rows.length > 0 ? formatTable(['running', 'for'], rows) : '';
-    logUpdate(
-      [`${ledger.spec.name}: ${status()}`, standing, '', table].filter((line, i) => line !== '' || i === 2).join('\n'),
-    );
+    logUpdate([`${ledger.spec.name}: ${status()}`, ...standing, '', table].join('\n'));
   };
   const timer = isTerminal ? setInterval(draw, PERIOD) : undefined;
 

@@ -7,7 +7,7 @@ import {saveJson, saveJsonLines} from '../shared/results.js';
 import {formatTable} from '../shared/table.js';
 import {sweepChart} from './chart.js';
 import {type Ledger, listResults} from './ledger.js';
-import {bestOf, type SettingSummary, type Statistics, type Summary, summarise} from './summary.js';
+import {bestOf, type Statistics, type Summary, summarise} from './summary.js';
 import {describeOptions} from './trials.js';
 
 /** The files of a sweep, in its folder. */
@@ -45,7 +45,7 @@ export function describeSummary(ledger: Ledger, summary: Summary): string {
   );
   if (share !== undefined)
     lines.push(`trained ${(100 * share).toFixed(1)} % of what all settings to the end would take`);
-  if (best) lines.push(`the ${goal} ${figure}: ${describeOptions(best)}`);
+  for (const options of best) lines.push(`the ${goal} ${figure}: ${describeOptions(options)}`);
   for (const {options, seed, lastWords} of failed) {
     lines.push(`\nfailed three times: ${describeOptions(options)}, seed ${seed}. Its last words:`, indent(lastWords));
   }
@@ -60,7 +60,9 @@ function markdownTable(ledger: Ledger, summary: Summary): string {
   const best = bestOf(ledger.spec, summary.settings);
   const line = (cells: readonly string[]) => `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   const bold = (cells: string[]) => cells.map(cell => (cell === '' ? cell : `**${cell}**`));
-  const body = rows.map((cells, i) => line(summary.settings[i] === best && rows.length > 1 ? bold(cells) : cells));
+  const body = rows.map((cells, i) =>
+    line(best.includes(summary.settings[i]!) && rows.length > 1 ? bold(cells) : cells),
+  );
   const {program, finished, trials} = summary;
   const title = `${summary.name}: \`tfjs-moe train ${program}\`, ${finished} of ${trials} trials. Mean ± standard error; (standard deviation).`;
   return [title, '', line(headings), line(headings.map(() => '---')), ...body].join('\n');
@@ -85,9 +87,4 @@ function formatStatistics({mean, deviation, standardError}: Statistics): string 
   if (standardError === 0) return `${Number(mean.toPrecision(5))} ± 0 (0)`;
   const digits = Math.min(100, Math.max(0, 1 - Math.floor(Math.log10(standardError))));
   return `${mean.toFixed(digits)} ± ${standardError.toFixed(digits)} (${deviation.toFixed(digits)})`;
-}
-
-/** Of use to who labels a setting. */
-export function labelOf({options}: SettingSummary): string {
-  return describeOptions(options);
 }

@@ -50,6 +50,7 @@ const specification = z.strictObject({
   figure: figureName,
   goal: z.enum(['least', 'greatest']),
   also: z.array(figureName).default([]),
+  by: z.array(z.string()).default([]),
   halving: z
     .strictObject({option: optionName, from: whole(1), to: whole(2), factor: whole(2).default(3)})
     .refine(({from, to}) => from < to, 'expected from to be less than to')
@@ -114,7 +115,7 @@ function describeReceived(value: unknown, path: readonly PropertyKey[]): string 
 }
 
 /** Each option has one origin, and none is one that the sweep sets itself. */
-function checkNames({options, grid, random, halving}: z.infer<typeof specification>, path: string): void {
+function checkNames({options, grid, random, halving, by}: z.infer<typeof specification>, path: string): void {
   const origins: [string, string[]][] = [
     ['options', Object.keys(options)],
     // The values of an axis may be sets of options that vary together; its name is then only a heading.
@@ -138,5 +139,17 @@ function checkNames({options, grid, random, halving}: z.infer<typeof specificati
         throw new ValueError(`sweep: ${path}: both ${former} and ${origin} set the option ${name}.`);
       seen.set(name, origin);
     }
+  }
+  const varied = origins.slice(1).flatMap(([, names]) => names);
+  const unknown = by.find(name => !varied.includes(name) || name === halving?.option);
+  if (unknown !== undefined) {
+    throw new ValueError(
+      `sweep: ${path}: by names ${unknown}, which is not an option that the grid or the draws vary.`,
+    );
+  }
+  if (halving && by.length > 0) {
+    throw new ValueError(
+      `sweep: ${path}: halving lets all settings compete, so they cannot be compared by ${by.join(', ')} only.`,
+    );
   }
 }

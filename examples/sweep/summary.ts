@@ -32,8 +32,8 @@ export interface Summary {
   goal: SweepSpec['goal'];
   finished: number;
   trials: number;
-  /** The options of the best setting; null while nothing is finished. */
-  best: TrialOptions | null;
+  /** The options of the best setting; one for each combination of the options that the sweep compares by. */
+  best: TrialOptions[];
   settings: SettingSummary[];
   /** Under halving: the length that all trials together trained, as a share of training all of them to the end. */
   share?: number;
@@ -53,7 +53,7 @@ export function summarise(ledger: Ledger): Summary {
     goal: spec.goal,
     finished: trials.filter(({id}) => states.get(id)?.reached.some(({until}) => until === top)).length,
     trials: trials.length,
-    best: bestOf(spec, summaries)?.options ?? null,
+    best: bestOf(spec, summaries).map(({options}) => options),
     settings: summaries,
     ...(spec.halving && {share: lengthTrained(ledger) / (trials.length * spec.halving.to)}),
     failed: listFailed(ledger).map(({trial, deaths}) => ({
@@ -92,20 +92,35 @@ export function statisticsOf(values: readonly number[]): Statistics {
   return {mean, deviation, standardError: deviation / Math.sqrt(count)};
 }
 
-/** The best setting of those that are as far as any: under halving one that trained little does not compete. */
-export function bestOf(
-  {figure, goal, halving}: SweepSpec,
-  settings: readonly SettingSummary[],
-): SettingSummary | undefined {
+/** Settings that differ in nothing that the sweep compares by, under the words for what they share. */
+export function groupSettings<T extends {options: TrialOptions}>(
+  {by}: SweepSpec,
+  settings: readonly T[],
+): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const setting of settings) {
+    const shared = by.flatMap(name => (name in setting.options ? [`${name} ${setting.options[name]}`] : [])).join(', ');
+    groups.set(shared, [...(groups.get(shared) ?? []), setting]);
+  }
+  return groups;
+}
+
+/** The best setting of each group. Under halving those compete that are as far as any. */
+export function bestOf(spec: SweepSpec, settings: readonly SettingSummary[]): SettingSummary[] {
+  const {figure, goal, halving} = spec;
   const lengthOf = ({options}: SettingSummary) => (halving ? Number(options[halving.option]) : 0);
   const longest = Math.max(...settings.map(lengthOf));
   const sign = goal === 'least' ? 1 : -1;
-  return settings
-    .filter(setting => lengthOf(setting) === longest)
-    .reduce<SettingSummary | undefined>((best, setting) => {
-      const isBetter = !best || sign * (setting.figures[figure]!.mean - best.figures[figure]!.mean) < 0;
-      return isBetter ? setting : best;
-    }, undefined);
+  return [
+    ...groupSettings(
+      spec,
+      settings.filter(setting => lengthOf(setting) === longest),
+    ).values(),
+  ].map(group =>
+    group.reduce((best, setting) =>
+      sign * (setting.figures[figure]!.mean - best.figures[figure]!.mean) < 0 ? setting : best,
+    ),
+  );
 }
 
 function lengthTrained({settings, states}: Ledger): number {

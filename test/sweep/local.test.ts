@@ -34,7 +34,7 @@ describe('a sweep on one machine', {timeout: 120_000}, () => {
     );
     for (const steps of Object.values(await stepsOf(output))) expect(steps).toEqual([1, 2, 3, 4]);
     const summary = JSON.parse(await readFile(join(output, 'summary.json'), 'utf8'));
-    expect(summary).toMatchObject({finished: 6, trials: 6, best: {rate: 0.01}, failed: []});
+    expect(summary).toMatchObject({finished: 6, trials: 6, best: [{rate: 0.01}], failed: []});
     // Mean and deviation of .25 and .251.
     const {mean, deviation, standardError} = summary.settings[1].figures.loss;
     expect(mean).toBeCloseTo(0.2505, 12);
@@ -173,7 +173,7 @@ describe('successive halving on one machine', {timeout: 120_000}, () => {
     // Of equal lengths the loss has the same order at each rung, so the best of all reaches the top.
     const rates = (await resultsOf(output)).map(line => JSON.parse(line).options.rate as number);
     const best = rates.toSorted((a, b) => Math.abs(Math.log10(a) + 2) - Math.abs(Math.log10(b) + 2))[0];
-    expect(summary.best).toEqual({rate: best, steps: 9});
+    expect(summary.best).toEqual([{rate: best, steps: 9}]);
   });
 
   it('can be compared with all settings trained to the end', async () => {

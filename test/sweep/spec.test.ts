@@ -8,7 +8,7 @@ const check = (further: object) => checkSpec({...LEAST, ...further}, {path: 'a.j
 
 describe('the file of a sweep', () => {
   it('needs a program, a figure and a goal; the rest has defaults, and the name is that of the file', () => {
-    expect(check({})).toEqual({...LEAST, name: 'a', options: {}, grid: {}, seeds: 1, also: []});
+    expect(check({})).toEqual({...LEAST, name: 'a', options: {}, grid: {}, seeds: 1, also: [], by: []});
     expect(check({name: 'b', random: {draws: 2, ranges: {}}})).toMatchObject({name: 'b', random: {draws: 2, seed: 0}});
   });
 
@@ -53,6 +53,15 @@ describe('the file of a sweep', () => {
     expect(() => check({grid: {output: ['x']}})).toThrow(
       'grid.output sets the option output, which the sweep sets itself',
     );
+  });
+
+  it('compares by options that it varies, and not under halving, where all compete', () => {
+    expect(() => check({by: ['p'], options: {p: 2}})).toThrow(
+      'by names p, which is not an option that the grid or the draws vary',
+    );
+    const halving = {option: 'steps', from: 1, to: 2};
+    expect(() => check({by: ['p'], grid: {p: [1, 2]}, halving})).toThrow('so they cannot be compared by p only');
+    expect(check({by: ['p'], grid: {method: [{p: 2}, {p: 3}]}}).by).toEqual(['p']);
   });
 
   it('is refused in a line where it cannot be read or is no JSON', async () => {

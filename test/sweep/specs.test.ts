@@ -36,7 +36,7 @@ describe('the options of a sweep', () => {
     goal: 'least',
   } as const;
   const check = (further: object) => {
-    const asked = {...spec, seeds: 1, also: [], ...further};
+    const asked = {...spec, seeds: 1, also: [], by: [], ...further};
     return checkOptions(asked, listSettings(asked));
   };
 

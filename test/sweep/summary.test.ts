@@ -16,8 +16,9 @@ function ledgerOf(value: object, stateOf: (trial: Trial) => Partial<TrialState> 
   const spec = checkSpec({program: 'polynomial', figure: 'loss', goal: 'least', ...value}, {path: 'a.json', name: 'a'});
   const settings = listSettings(spec);
   const states = settings.flatMap(({trials}) => trials.map(trial => [trial.id, stateOf(trial)] as const));
-  const known = states.flatMap(([id, state]) => (state ? [[id, {reached: [], deaths: [], ...state}] as const] : []));
-  return openLedger(spec, settings, new Map(known));
+  const known = new Map<string, TrialState>();
+  for (const [id, state] of states) if (state) known.set(id, {reached: [], deaths: [], ...state});
+  return openLedger(spec, settings, known);
 }
 const reached = (loss: number, until: number | null = null) => ({sentTo: until, reached: [{until, figures: {loss}}]});
 
@@ -37,7 +38,7 @@ describe('what a sweep found', () => {
     expect(summary.settings).toEqual([
       {options: {p: 1}, seeds: [0, 1], figures: {loss: {mean: 0.5, deviation: Math.SQRT1_2, standardError: 0.5}}},
     ]);
-    expect(summary).toMatchObject({finished: 2, trials: 6, best: {p: 1}});
+    expect(summary).toMatchObject({finished: 2, trials: 6, best: [{p: 1}]});
     expect(summary.failed).toEqual([{options: {p: 2}, seed: 0, lastWords: 'SIGKILL\nno memory'}]);
     const text = describeSummary(ledger, summary);
     expect(text).toContain('a: 2 of 6 trials finished, 1 failed');
@@ -46,16 +47,27 @@ describe('what a sweep found', () => {
 
   it('has its best by the goal, under halving only among those that trained longest', () => {
     const losses = (trial: Trial) => reached(Number(trial.varied.p));
-    expect(summarise(ledgerOf({grid: {p: [3, 1, 2]}}, losses)).best).toEqual({p: 1});
-    expect(summarise(ledgerOf({grid: {p: [1, 3, 2]}, goal: 'greatest'}, losses)).best).toEqual({p: 3});
+    expect(summarise(ledgerOf({grid: {p: [3, 1, 2]}}, losses)).best).toEqual([{p: 1}]);
+    expect(summarise(ledgerOf({grid: {p: [1, 3, 2]}, goal: 'greatest'}, losses)).best).toEqual([{p: 3}]);
     const halving = {option: 'steps', from: 1, to: 9, factor: 3};
     const lengths: Record<number, number> = {1: 1, 2: 3, 3: 9, 4: 9};
     const summary = summarise(
       ledgerOf({grid: {p: [1, 2, 3, 4]}, halving}, ({varied}) => reached(Number(varied.p), lengths[Number(varied.p)])),
     );
-    expect(summary.best).toEqual({p: 3, steps: 9});
+    expect(summary.best).toEqual([{p: 3, steps: 9}]);
     // 1 + 3 + 9 + 9 of 4 times 9 steps.
     expect(summary).toMatchObject({share: 22 / 36, finished: 2});
+  });
+
+  it('has a best setting for each group of those that are compared, and a panel for it', async () => {
+    const grid = {p: [1, 2], rate: [0.1, 0.2]};
+    const ledger = ledgerOf({grid, by: ['p']}, ({varied}) => reached(Number(varied.p) * (1 - Number(varied.rate))));
+    expect(summarise(ledger).best).toEqual([
+      {p: 1, rate: 0.2},
+      {p: 2, rate: 0.2},
+    ]);
+    const chart = await renderChart(sweepChart(ledger.spec, summarise(ledger)));
+    for (const text of ['p 1', 'p 2', 'rate 0.1']) expect(chart).toContain(`>${text}</text>`);
   });
 
   it('finds a figure by its name or the way to it, and names those that there are', () => {
