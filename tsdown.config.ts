@@ -30,7 +30,7 @@ const library: UserConfig = {
 };
 
 /** Never part of the bundle: what a program shares with the user's own code, and what a user adds by choice. */
-const EXTERNAL = [/^tfjs-moe(\/|$)/, /^@tensorflow\//, /^(mnist|webgpu|write-file-atomic)(\/|$)/];
+const EXTERNAL = [/^tfjs-moe(\/|$)/, /^@tensorflow\//, /^(bullmq|ioredis|mnist|webgpu|write-file-atomic)(\/|$)/];
 
 /**
  * The command and its programs. They import the library by its own name, which the package's exports resolve, so that one copy of each
