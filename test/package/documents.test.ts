@@ -18,8 +18,8 @@ test('CITATION.cff, CHANGELOG.md and the page of examples/browser name the versi
 });
 
 test('examples/README.md lists every program of the command', async () => {
-  const command = await read('src/bin/tfjs-moe.ts');
-  const programs = [...command.matchAll(/examples\/([\w-]+)\/index\.js/g)].map(match => match[1]!);
+  const table = await read('examples/programs.ts');
+  const programs = [...table.matchAll(/'\.\/([\w-]+)\/index\.js/g)].map(match => match[1]!);
   const listed = [...(await read('examples/README.md')).matchAll(/^\| \[([\w-]+)\]\(\1\/index\.ts\)/gm)].map(
     match => match[1]!,
   );
