@@ -4,10 +4,11 @@ import {existsSync} from 'node:fs';
 import {join} from 'node:path';
 import * as tfl from '@tensorflow/tfjs-layers';
 import type {Command} from 'commander';
-import {fileSystem, ValueError} from 'tfjs-moe/node';
+import {fileSystem} from 'tfjs-moe/node';
 import {startBackend} from '../shared/backend.js';
-import {checkSameSettings, type SavedCheckpoint} from '../shared/checkpoint.js';
+import type {SavedCheckpoint} from '../shared/checkpoint.js';
 import {givenOptions} from '../shared/options.js';
+import {checkGoesOn} from '../shared/run-length.js';
 import {loadRunModel, savedSettings} from '../shared/saved-run.js';
 import {type ListOpsData, loadData} from './inputs.js';
 import {type Measurement, measure} from './measure.js';
@@ -39,20 +40,14 @@ export async function prepare(
     data: data.source,
     dataDir: data.folder ?? null,
   };
-  if (saved) checkGoesOn(saved, settings, checkpoint!.state);
+  if (saved) {
+    const {epoch, batch} = checkpoint!.state;
+    checkGoesOn(saved, settings, {name: 'epochs', done: epoch + batch / batchesPerEpoch(settings, data)});
+  }
   const network = createModel(settings, data.vocabulary);
   const run = checkpoint ? await resumeRun(settings, network, checkpoint) : startRun(settings, network);
   console.log(describeRun(run, data));
   return {run, data};
-}
-
-/** The same settings, but for more epochs where epochs were counted: none of the earlier steps would have been another. */
-function checkGoesOn(saved: Settings, settings: Settings, {epoch}: RunState): void {
-  const epochs = saved.epochs === null || settings.epochs === null ? saved.epochs : settings.epochs;
-  checkSameSettings({...saved, epochs}, {...settings});
-  if (epochs !== null && epochs < epoch) {
-    throw new ValueError(`--epochs: the run has gone through ${epoch} epochs already, but got ${epochs}.`);
-  }
 }
 
 function describeRun({settings, network, state}: Run, data: ListOpsData): string {

@@ -8,7 +8,7 @@ import {type BackendName, fileSystem} from 'tfjs-moe/node';
 import type {Mnist} from '../data/mnist.js';
 import {startBackend} from '../shared/backend.js';
 import {saveChart} from '../shared/charts.js';
-import {checkSameSettings, type SavedCheckpoint} from '../shared/checkpoint.js';
+import type {SavedCheckpoint} from '../shared/checkpoint.js';
 import {
   addDigitOptions,
   type DigitOptions,
@@ -24,6 +24,7 @@ import {addCommonOptions, type CommonOptions, finiteNumber, givenOptions, wholeN
 import {RUN_FILES} from '../shared/output-folder.js';
 import {startProgress} from '../shared/progress.js';
 import {saveJsonLines} from '../shared/results.js';
+import {checkGoesOn} from '../shared/run-length.js';
 import {loadRunModel, savedSettings} from '../shared/saved-run.js';
 import {runTraining, saveResult, secondsHere} from '../shared/training-program.js';
 import {runChart} from './chart.js';
@@ -86,6 +87,7 @@ async function trainAndReport(options: Options, command: Command): Promise<void>
   const {output} = options;
   await runTraining<RunState>(options, {
     name: PROGRAM,
+    extend: givenOptions(command).epochs !== undefined,
     async prepare(checkpoint) {
       const {run, data} = await prepare(options, command, checkpoint);
       return {
@@ -124,7 +126,10 @@ async function prepare(
     trainingKernels: backend === 'wasm' && chosen.trainingKernels,
     ...toDigitSettings(data, chosen),
   };
-  if (saved) checkSameSettings({...saved}, {...settings});
+  if (saved) {
+    const done = checkpoint!.state.step / stepsPerEpoch(settings, data.train);
+    checkGoesOn(saved, settings, {name: 'epochs', done, schedule: 'its learning rate falls to 0'});
+  }
   const network = createModel(settings);
   const run = checkpoint ? await resumeRun(settings, network, checkpoint) : startRun(settings, network);
   const from = checkpoint ? `, from step ${run.state.step}` : '';

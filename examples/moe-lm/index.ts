@@ -6,12 +6,13 @@ import 'tfjs-moe/layers'; // registers the layers, so that a saved model can be 
 import type {BackendName} from 'tfjs-moe/node';
 import {loadText, type TextData} from '../data/text.js';
 import {startBackend} from '../shared/backend.js';
-import {checkSameSettings, type SavedCheckpoint} from '../shared/checkpoint.js';
+import type {SavedCheckpoint} from '../shared/checkpoint.js';
 import type {Interrupt} from '../shared/interrupt.js';
 import {addCommonOptions, type CommonOptions, finiteNumber, givenOptions, wholeNumber} from '../shared/options.js';
 import {RUN_FILES} from '../shared/output-folder.js';
 import {startProgress} from '../shared/progress.js';
 import {saveJsonLines} from '../shared/results.js';
+import {checkGoesOn} from '../shared/run-length.js';
 import {loadRunModel, savedSettings} from '../shared/saved-run.js';
 import {runTraining, secondsHere} from '../shared/training-program.js';
 import {countWeights, createModel, type LanguageModel, withParts} from './model.js';
@@ -113,6 +114,7 @@ async function trainAndReport(options: Options, command: Command): Promise<void>
   const {output} = options;
   await runTraining<RunState>(options, {
     name: PROGRAM,
+    extend: givenOptions(command).steps !== undefined,
     async prepare(checkpoint) {
       const {run, text} = await prepare(options, command, checkpoint);
       return {
@@ -135,11 +137,15 @@ async function prepare(
   const saved = checkpoint?.settings as Settings | undefined;
   const given = givenOptions(command) as Partial<Options>;
   const chosen: Options = saved ? {...options, ...toOptions(saved), ...given} : options;
+  if (saved && given.steps !== undefined) delete chosen.minutes;
   const text = await loadText({text: chosen.text, window: chosen.context + 1});
   console.log(text.source);
   const backend = await startBackend(chosen);
   const settings = resolveSettings(chosen, text, backend);
-  if (saved) checkSameSettings({...saved}, {...settings});
+  if (saved) {
+    const schedule = 'its learning rate rises and falls to 0';
+    checkGoesOn(saved, settings, {name: 'steps', done: checkpoint!.state.step, schedule});
+  }
   const network = createModel(settings);
   const run = checkpoint ? await resumeRun(settings, network, checkpoint) : startRun(settings, network);
   console.log(`${describeNetwork(settings, network)}, on ${backend}; ${describeLength(settings)}${describeStart(run)}`);

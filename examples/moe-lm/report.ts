@@ -93,8 +93,19 @@ export async function report(output: string, request: SampleRequest, run: Run, t
   const {experts, topK, router} = settings;
   const title = `${PROGRAM}: ${experts === null ? 'dense' : `${experts} experts, ${router}, top ${topK}`}`;
   await saveChart(join(output, RUN_FILES.chart), runChart({history: state.history, readers, title}));
-  await saveResult(output, {program: PROGRAM, settings, figures: figures(run, found), state, others: {sample}});
+  await saveResult(output, {
+    program: PROGRAM,
+    settings,
+    figures: figures(run, found),
+    state,
+    others: {tokensPerSecond: speedOf(run), sample},
+  });
   console.log(`${state.step} steps in ${state.seconds.toFixed(1)} s; results in ${output}`);
+}
+
+/** Of training, without measuring. */
+function speedOf({settings: {batchSize, context}, state}: Run): number {
+  return (state.step * batchSize * context) / state.seconds;
 }
 
 function figures({settings, network, state}: Run, {bitsPerByte, bytes}: Measurement) {
@@ -104,7 +115,6 @@ function figures({settings, network, state}: Run, {bitsPerByte, bytes}: Measurem
     validationBitsPerByte: bitsPerByte,
     validationBytes: bytes,
     trainBitsPerByte,
-    tokensPerSecond: (state.step * settings.batchSize * settings.context) / state.seconds,
     expertLoad,
     loadBounds: LOAD_BOUNDS,
     loadWithinBounds: isWithinBounds(expertLoad),

@@ -5,7 +5,7 @@ import {Command} from 'commander';
 import type {Images} from '../data/images.js';
 import {COMPARISON} from '../shared/finished-runs.js';
 import type {Interrupt} from '../shared/interrupt.js';
-import {withOutput} from '../shared/options.js';
+import {givenOptions, withOutput} from '../shared/options.js';
 import {RUN_FILES} from '../shared/output-folder.js';
 import {startProgress} from '../shared/progress.js';
 import {saveJsonLines} from '../shared/results.js';
@@ -44,8 +44,8 @@ ${notes}
 Examples:
 ${examples.map(example => `  tfjs-moe train ${example}`).join('\n')}
 
-Ctrl-C saves the run and stops it; --resume goes on to the same numbers. Each finished run adds a line to
-${RESULTS}, beside its folder.`;
+Ctrl-C saves the run and stops it; --resume goes on to the same numbers, and with more --updates beyond the end of a finished run. Each
+finished run adds a line to ${RESULTS}, beside its folder.`;
 }
 
 async function trainAndReport<Own extends object>(
@@ -56,6 +56,7 @@ async function trainAndReport<Own extends object>(
   const {output} = options;
   await runTraining<RunState>(options, {
     name: program.name,
+    extend: givenOptions(command).updates !== undefined,
     async prepare(checkpoint) {
       const {run, data, title} = await prepare(program, options, command, checkpoint);
       return {

@@ -5,8 +5,9 @@ import {ValueError} from 'tfjs-moe/node';
 import {checkLimit} from '../data/image-files.js';
 import {type Images, loadImages} from '../data/images.js';
 import {startBackend} from '../shared/backend.js';
-import {checkSameSettings, type SavedCheckpoint} from '../shared/checkpoint.js';
+import type {SavedCheckpoint} from '../shared/checkpoint.js';
 import {givenOptions} from '../shared/options.js';
+import {checkGoesOn} from '../shared/run-length.js';
 import {loadRunModel, savedSettings} from '../shared/saved-run.js';
 import {describeEvaluation, evaluate} from './evaluate.js';
 import {checkNumSamples, evaluationsOf, isScore, titleOf} from './methods.js';
@@ -58,7 +59,7 @@ export async function prepare<Own extends object>(
     download: chosen.download ?? false,
     limit: chosen.limit ?? null,
   };
-  if (saved) checkSameSettings({...(saved as object)}, {...(settings as object)});
+  if (saved) checkGoesOn(saved, settings, {name: 'updates', done: checkpoint!.state.step});
   const perEpoch = updatesPerEpoch(settings, data);
   if (perEpoch === 0) {
     throw new ValueError(

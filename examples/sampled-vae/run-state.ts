@@ -32,7 +32,7 @@ export interface HistoryRecord {
 export interface RunState {
   /** Updates done. */
   step: number;
-  /** Of the updates since the last line of the history. */
+  /** Of the updates since the last line of the history that is as long as it should be. */
   sums: {value: number; updates: number};
   history: HistoryRecord[];
   /** Training time so far. */

@@ -10,6 +10,7 @@ import {pixelRows} from '../data/pixel-rows.js';
 import type {Interrupt} from '../shared/interrupt.js';
 import {permutation} from '../shared/permutation.js';
 import type {Progress} from '../shared/progress.js';
+import {reopenLastLine} from '../shared/run-length.js';
 import {trainableVariables} from '../shared/run-tensors.js';
 import {evaluate} from './evaluate.js';
 import {negativeElbo} from './model.js';
@@ -46,6 +47,12 @@ export async function train(
     decoder: trainableVariables(vae.decoder),
     control: method.variables.filter(({trainable}) => trainable),
   };
+  if (state.step < updates) reopenLastLine(state.history, reportEvery);
+  const report = async () => {
+    await closeLine(run, data);
+    progress.line(describeLine(run));
+    await onReport();
+  };
   let order: Uint32Array | undefined;
   while (state.step < updates) {
     // A turn of the event loop, in which signals arrive.
@@ -69,12 +76,9 @@ export async function train(
       train: (state.sums.value / state.sums.updates).toFixed(2),
       valid: state.history.at(-1)?.validNegativeElbo.toFixed(2) ?? '-',
     });
-    if (state.step % reportEvery === 0 || state.step === updates) {
-      await closeLine(run, data);
-      progress.line(describeLine(run));
-      await onReport();
-    }
+    if (state.step % reportEvery === 0) await report();
   }
+  if (state.history.at(-1)?.step !== state.step) await report();
 }
 
 /** The parameters of which a gradient is taken. */
@@ -114,7 +118,7 @@ async function update(run: Run, {encoder, decoder, control}: Variables, pixels: 
   ++state.sums.updates;
 }
 
-async function closeLine({vae, variance, state}: Run, {valid, isBinary}: Images): Promise<void> {
+async function closeLine({settings, vae, variance, state}: Run, {valid, isBinary}: Images): Promise<void> {
   const {value, updates} = state.sums;
   state.history.push({
     step: state.step,
@@ -124,7 +128,8 @@ async function closeLine({vae, variance, state}: Run, {valid, isBinary}: Images)
     validNegativeElbo: (await evaluate(vae, valid, {isBinary, numSamples: 1})).negativeElbo,
     seconds: state.seconds,
   });
-  state.sums = {value: 0, updates: 0};
+  // The sums of a line that is cut short stay: a run that goes on beyond its end adds to them.
+  if (state.step % settings.reportEvery === 0) state.sums = {value: 0, updates: 0};
 }
 
 function describeLine({settings, state}: Run): string {

@@ -4,7 +4,7 @@ import {join} from 'node:path';
 import {Command} from 'commander';
 import {COMPARISON} from '../shared/finished-runs.js';
 import type {Interrupt} from '../shared/interrupt.js';
-import {withOutput} from '../shared/options.js';
+import {givenOptions, withOutput} from '../shared/options.js';
 import {RUN_FILES} from '../shared/output-folder.js';
 import {startProgress} from '../shared/progress.js';
 import {saveJsonLines} from '../shared/results.js';
@@ -72,6 +72,7 @@ async function trainAndReport(options: Options, command: Command): Promise<void>
   const {output} = options;
   await runTraining<RunState>(options, {
     name: PROGRAM,
+    extend: givenOptions(command).epochs !== undefined,
     async prepare(checkpoint) {
       const {run, data} = await prepare(options, command, checkpoint);
       return {

@@ -3,8 +3,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type {Command} from 'commander';
 import {startBackend} from '../shared/backend.js';
-import {checkSameSettings, type SavedCheckpoint} from '../shared/checkpoint.js';
+import type {SavedCheckpoint} from '../shared/checkpoint.js';
 import {givenOptions} from '../shared/options.js';
+import {checkGoesOn} from '../shared/run-length.js';
 import {loadRunModel, savedSettings} from '../shared/saved-run.js';
 import {loadData, type SearchData} from './data.js';
 import {describeEvaluation, evaluateModel} from './evaluate.js';
@@ -41,7 +42,11 @@ export async function prepare(
     dataDir: data.folder ?? null,
     tableDir: data.table?.folder ?? null,
   };
-  if (saved) checkSameSettings({...saved}, {...settings});
+  if (saved) {
+    const isSteady = settings.temperature === settings.finalTemperature;
+    const schedule = `the learning rate of its weights falls${isSteady ? '' : ' and its temperature moves'}`;
+    checkGoesOn(saved, settings, {name: 'epochs', done: checkpoint!.state.epoch, schedule});
+  }
   const run = checkpoint ? await resumeRun(settings, data, checkpoint) : startRun(settings, data);
   console.log(describeRun(run));
   return {run, data};

@@ -112,6 +112,21 @@ describe('gumbel-rao-vae', () => {
     expect(await readHistory('stopped')).toEqual(await readHistory('whole'));
   });
 
+  test('a finished run goes on for more updates, to what it would have been with these from the start', async () => {
+    const output = join(folder, 'runs', 'extended');
+    // Its end cuts a line of the history short, which the longer run has whole.
+    const short = await program(...OPTIONS, ...OWN, '--updates', '12', '--output', output).finished;
+    expect(short).toMatchObject({code: 0, stderr: ''});
+    const goOn = (...args: string[]) => program('--resume', ...args, '--output', output, ...BOUND).finished;
+    expect((await goOn()).stderr).toContain('is finished');
+    expect((await goOn('--updates', '9')).stderr).toContain('the run has gone through 12 updates already, but got 9.');
+    expect((await readResult('extended')).settings).toMatchObject({updates: 12}); // still there
+    expect(await goOn('--updates', String(UPDATES))).toMatchObject({code: 0, stderr: ''});
+    const {settings, figures, steps} = await readResult('extended');
+    expect({settings, figures, steps}).toEqual({settings: whole.settings, figures: whole.figures, steps: whole.steps});
+    expect(await readHistory('extended')).toEqual(await readHistory('whole'));
+  }, 60_000);
+
   test('--evaluate finds the code of the saved run and prints the same bound', async () => {
     const {code, stdout} = await program('--evaluate', join(folder, 'runs', 'whole'), ...BOUND).finished;
     expect(code).toBe(0);

@@ -201,6 +201,13 @@ describe('mnist-moe', () => {
     expect(resumed.stderr).toContain('is finished');
     expect(await readFile(join(output, 'result.json'))).toEqual(before);
 
+    const longer = await start(['mnist-moe', '--resume', '--epochs', '5', '--output', output]).finished;
+    expect(longer).toMatchObject({code: 1});
+    expect(longer.stderr).toContain(
+      '--epochs: the run was started for 3, and its learning rate falls to 0 over all of them, so that one of 5 would have been another',
+    );
+    expect(await readFile(join(output, 'result.json'))).toEqual(before);
+
     await rm(join(output, 'result.json'));
     const other = await start(['mnist-moe', '--resume', '--output', output, '--experts', '5', '--seed', '4']).finished;
     expect(other).toMatchObject({code: 1});

@@ -145,6 +145,10 @@ describe('search-cell', () => {
     const refused = await start(['search-cell', '--resume', '--choice-rate', '0.2', '--output', path('resumed')])
       .finished;
     expect(refused.stderr).toContain('choiceRate was 0.1, now 0.2');
+    const longer = await start(['search-cell', '--resume', '--epochs', '4', '--output', path('resumed')]).finished;
+    expect(longer.stderr).toContain(
+      '--epochs: the run was started for 3, and the learning rate of its weights falls and its temperature moves over all of them',
+    );
     // The table that is there now was not there when the run began.
     const resumed = await start(['search-cell', '--resume', '--output', path('resumed')]).finished;
     expect(resumed.stderr).toBe('');

@@ -16,6 +16,7 @@ import {finiteNumber, wholeNumber} from '../../examples/shared/options.js';
 import {checkOutput, clearOutput, lockOutput} from '../../examples/shared/output-folder.js';
 import {permutation} from '../../examples/shared/permutation.js';
 import {sparkline} from '../../examples/shared/progress.js';
+import {checkGoesOn, reopenLastLine} from '../../examples/shared/run-length.js';
 import {formatTable} from '../../examples/shared/table.js';
 import {seeded} from '../../src/estimators/index.js';
 import {eachBackendOfPrograms} from '../support/long-tests.js';
@@ -193,6 +194,51 @@ describe('options', () => {
     for (const text of ['', '0', '-1', 'many', 'NaN', 'Infinity']) {
       expect(() => finiteNumber({above: 0})(text)).toThrow('It must be a number above 0, within the range of float32.');
     }
+  });
+});
+
+describe('a run that is asked to go on', () => {
+  const saved = {epochs: 4, minutes: null, seed: 1};
+  const goOn = (wanted: object, done: number, schedule?: string) => () =>
+    checkGoesOn(saved, {...saved, ...wanted}, {name: 'epochs', done, ...(schedule !== undefined && {schedule})});
+
+  test('may be of another length, but not of one that is over', () => {
+    for (const [epochs, done] of [
+      [4, 4],
+      [8, 4],
+      [3, 3],
+      [3, 2.5],
+    ]) {
+      expect(goOn({epochs}, done!)).not.toThrow();
+    }
+    expect(goOn({epochs: 2}, 3)).toThrow('--epochs: the run has gone through 3 epochs already, but got 2.');
+    expect(goOn({epochs: 2}, 2 + 1 / 3)).toThrow('--epochs: the run has gone through 2.33 epochs already, but got 2.');
+  });
+
+  test('has the settings that it had', () => {
+    expect(goOn({seed: 2}, 1)).toThrow('other settings: seed was 1, now 2.');
+    expect(goOn({seed: 2, epochs: 8}, 1)).toThrow('other settings: seed was 1, now 2.');
+    // Counted in time it is another run.
+    expect(goOn({epochs: null, minutes: 3}, 1)).toThrow('epochs was 4, now null; minutes was null, now 3.');
+  });
+
+  test('keeps its length where a schedule hangs on it', () => {
+    const schedule = 'its learning rate falls to 0';
+    expect(goOn({}, 4, schedule)).not.toThrow();
+    for (const epochs of [3, 8]) {
+      expect(goOn({epochs}, 1, schedule)).toThrow(
+        `--epochs: the run was started for 4, and its learning rate falls to 0 over all of them, so that one of ${epochs} would have`,
+      );
+    }
+  });
+
+  test('takes back the line that its former end cut short, and no other', () => {
+    const history = [{step: 10}, {step: 20}, {step: 23}];
+    for (let i = 0; i < 2; ++i) {
+      reopenLastLine(history, 10);
+      expect(history).toEqual([{step: 10}, {step: 20}]);
+    }
+    expect(() => reopenLastLine([], 10)).not.toThrow();
   });
 });
 
