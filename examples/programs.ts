@@ -49,7 +49,7 @@ export const PROGRAMS: readonly Program[] = [
   },
   {
     name: 'polynomial',
-    summary: 'how far each estimator gets on a loss whose optimum is known',
+    summary: 'how far an estimator gets on a loss whose optimum is known',
     load: () => import('./polynomial/index.js'),
   },
   {
