@@ -47,8 +47,11 @@ export function startSweep(words: readonly string[], script = 'test/sweep/run-sw
 }
 
 /** Runs the command to its end. */
-export async function runSweep(words: readonly string[]): Promise<{exit: number | NodeJS.Signals; text: string}> {
-  const {ended, text} = startSweep(words);
+export async function runSweep(
+  words: readonly string[],
+  script?: string,
+): Promise<{exit: number | NodeJS.Signals; text: string}> {
+  const {ended, text} = startSweep(words, script);
   return {exit: await ended, text: text()};
 }
 
