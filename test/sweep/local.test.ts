@@ -1,6 +1,7 @@
 // Sweeps on one machine, by processes of the fake program: nothing is lost and nothing done twice, however they end.
 // SPDX-License-Identifier: Apache-2.0
-import {readFile, rm} from 'node:fs/promises';
+import {existsSync} from 'node:fs';
+import {readdir, readFile, rm} from 'node:fs/promises';
 import {join} from 'node:path';
 import {setTimeout} from 'node:timers/promises';
 import {afterEach, describe, expect, it} from 'vitest';
@@ -73,14 +74,28 @@ describe('a sweep on one machine', {timeout: 120_000}, () => {
     for (const steps of Object.values(await stepsOf(output))) expect(steps).toEqual(count(12));
   });
 
-  it('lets the trials of a killed sweep save themselves before it goes on with them', async () => {
-    const {file, output} = await sweepOf({options: {steps: 3, pause: 1500}});
+  it('that is killed takes its trials along: they save themselves and end', async () => {
+    const {file, output} = await sweepOf({options: {steps: 200, pause: 50}});
+    const sweep = startSweep(['start', file, '--output', output]);
+    await until(async () => (await total(output)) >= 2, 'steps are done');
+    const [trial] = await readdir(join(output, 'trials'));
+    const isRunning = () => existsSync(join(output, 'trials', trial!, 'run.lock'));
+    expect(isRunning()).toBe(true);
+    sweep.process.kill('SIGKILL');
+    await until(() => !isRunning(), 'the trial has ended', 5);
+    const {step} = JSON.parse(await readFile(join(output, 'trials', trial!, 'checkpoint.bin'), 'utf8'));
+    expect(Object.values(await stepsOf(output))).toEqual([count(step)]);
+  });
+
+  it('waits for trials of a killed sweep that still save themselves, and does not count that as a death', async () => {
+    const {file, output} = await sweepOf({options: {steps: 2, pause: 5000}});
     const sweep = startSweep(['start', file, '--output', output]);
     await until(async () => (await total(output)) >= 1, 'a step has begun');
     sweep.process.kill('SIGKILL');
     const {exit, text} = await runSweep(['start', file, '--output', output]);
     expect(exit, text).toBe(0);
-    expect(Object.values(await stepsOf(output))).toEqual([[1, 2, 3]]);
+    expect(text).not.toContain('died');
+    expect(Object.values(await stepsOf(output))).toEqual([[1, 2]]);
   });
 
   it('stops at SIGINT: the trials save themselves, and the same command goes on', async () => {
