@@ -6,6 +6,7 @@ import {hostRead, isOnHost} from '../../ops/host-read.js';
 import {noGradient} from '../../ops/no-gradient.js';
 import {toFloat} from '../../ops/to-float.js';
 import {topKMask} from '../../ops/top-k-mask.js';
+import {zeroOrNaN} from '../../ops/zero-or-nan.js';
 import {categorical} from '../../random/categorical.js';
 import {type RandomSource, unseeded} from '../../random/random-source.js';
 import {type RouterInput, routerInput} from '../router-input.js';
@@ -73,11 +74,19 @@ export function chooseInTurn(
     const earlier = turns.at(-1);
     if (earlier) left = without(left, earlier.chosen);
     const scores = noGradient(() => tf.clone(toScores(left)));
-    const probs = noGradient(() => tf.softmax(scores));
+    const probs = noGradient(() => probsOf(scores));
     const chosen = noGradient(() => tf.clone(input.withoutPadding(choose(scores, probs, turn))));
     turns.push({scores, probs, chosen});
   }
   return {input, turns, indices: noGradient(() => indicesOf(turns, order)), random};
+}
+
+/** The softmax. On a device, which cannot refuse it, it is NaN in a row of nothing above -Infinity: webgl by itself has 0 / 0 = 1 there. */
+function probsOf(scores: tf.Tensor2D): tf.Tensor2D {
+  const probs = tf.softmax(scores);
+  if (isOnHost()) return probs;
+  const isChoice = toFloat(tf.greater(scores, Number.NEGATIVE_INFINITY));
+  return tf.add(probs, zeroOrNaN(tf.max(isChoice, 1, true)));
 }
 
 /** The logits with -Infinity at the chosen experts. No gradient. */
