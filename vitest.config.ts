@@ -1,5 +1,5 @@
 // The tests: one project for each place in which the suite runs, see test/rows/rows.ts. Without a mode it is the first, cpu and wasm alone;
-// with --mode machine those that are finished and that this machine can run; with --mode all none may be missing.
+// with --mode machine those that this machine can run; with --mode all none may be missing.
 // SPDX-License-Identifier: Apache-2.0
 import {fileURLToPath} from 'node:url';
 import {playwright} from '@vitest/browser-playwright';
@@ -56,6 +56,7 @@ function inChromium(projects: readonly RowProject[]): TestProjectInlineConfigura
     test: {
       ...inRow('chromium'),
       name: 'chromium',
+      includeTaskLocation: true, // for some-of-each.ts
       browser,
       setupFiles: ['test/rows/setup-chromium.ts', ONLY_OF_BACKEND],
     },
@@ -68,7 +69,7 @@ export default defineConfig(({mode}) => {
     throw new Error(missing.map(project => `The row ${project.name} cannot run: ${project.missing}.`).join('\n'));
   }
   const isMatrix = mode === 'machine' || mode === 'all';
-  const machine = PROJECTS.filter(project => project.missing === undefined && !project.isUnfinished);
+  const machine = PROJECTS.filter(project => project.missing === undefined);
   const projects = mode === 'all' ? PROJECTS : isMatrix ? machine : PROJECTS.slice(0, 1);
   return {
     resolve: {

@@ -6,6 +6,7 @@ import {ON_HOST, WHY_ON_HOST} from '../support/device.js';
 import {eachBackend} from '../support/each-backend.js';
 import {expectClose, expectFinite, list} from '../support/expect-close.js';
 import {fromGumbels, injected} from '../support/injected.js';
+import {numDraws} from '../support/long-tests.js';
 import {chiSquare, chiSquareBound} from '../support/statistics.js';
 import {flat, type Rows, randomLogits, softmax} from './reference.js';
 import {largestOf, lossOf, type SlowRouting, slowGradient, sum} from './slow-routing.js';
@@ -93,7 +94,7 @@ eachBackend('gshardRouting', () => {
 
   test('sampling: seconds follow the probabilities without the first', () => {
     const row = [0.5, 2, -0.5, 1];
-    const numTokens = 4000;
+    const numTokens = numDraws(4000);
     const logits = tf.tile(tf.tensor2d([row]), [numTokens, 1]);
     const {indices} = gshardRouting(logits, {secondPolicy: 'sampling', training: true, random: seeded(11)});
     const counts = [0, 0, 0, 0];

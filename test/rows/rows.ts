@@ -12,8 +12,6 @@ export interface RowProject {
   place: 'node' | 'chromium';
   /** What this machine lacks, and what would bring it; undefined where the project can run. */
   missing: string | undefined;
-  /** It has not passed as a whole yet: only --mode all runs it. */
-  isUnfinished?: true;
 }
 
 /** A line of the summary. */
@@ -43,21 +41,18 @@ const webgpu: RowProject = {
     SOFTWARE_DRIVER === undefined
       ? 'it needs SwiftShader and the Vulkan loader (Debian: chromium and libvulkan1), or VK_ICD_FILENAMES'
       : undefined,
-  isUnfinished: true,
 };
 const chromiumWebgl: RowProject = {
   name: 'chromium-webgl',
   backends: ['webgl'],
   place: 'chromium',
   missing: noChromium,
-  isUnfinished: true,
 };
 const chromiumWebgpu: RowProject = {
   name: 'chromium-webgpu',
   backends: ['webgpu'],
   place: 'chromium',
   missing: noChromium,
-  isUnfinished: true,
 };
 
 /** All projects; the first runs what does not depend on a backend, too. */

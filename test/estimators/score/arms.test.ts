@@ -8,6 +8,7 @@ import {eachBackend} from '../../support/each-backend.js';
 import {numbers} from '../../support/enumerate.js';
 import {expectClose, list} from '../../support/expect-close.js';
 import {fromExponentials, injected} from '../../support/injected.js';
+import {numDraws} from '../../support/long-tests.js';
 import {CUBIC, estimatesOf, type Problem} from '../../support/score-oracle.js';
 import {chiSquare, chiSquareBound, meanAndError} from '../../support/statistics.js';
 
@@ -61,7 +62,7 @@ eachBackend('arms', () => {
   });
 
   test('with two draws it has the variance of DisARM', () => {
-    const n = 30_000;
+    const n = numDraws(30_000);
     const [ours, theirs] = [arms, disarm].map((estimate, seed) =>
       estimatesOf(estimate, CUBIC, n, {random: seeded(70 + seed)}),
     );
@@ -76,7 +77,7 @@ eachBackend('arms', () => {
   });
 
   test.each([2, 3, 5])('of %d draws each has the right distribution, and each two the joint one', numSamples => {
-    const n = 20_000;
+    const n = numDraws(20_000);
     const probs = [0.03, 0.3, 0.48, 0.5, 0.66, 0.9];
     const logits = tf.tile(tf.tensor2d([probs.map(logit)]), [n, 1]);
     const draws = drawsOf(logits, numSamples, 40 + numSamples);
@@ -109,7 +110,7 @@ eachBackend('arms', () => {
     // With the losses 1, 0, ..., 0 leave-one-out is (D_1 - mean D) / (K - 1); what arms returns over that is the factor.
     const probs = [1e-7, 1e-3, 0.02, 0.2, 0.4, 0.499, 0.5, 0.501, 0.7, 0.95, 0.999];
     for (const numSamples of [2, 3, 4, 10]) {
-      const n = 2000;
+      const n = numDraws(2000);
       const drawn: number[][] = [];
       const objective = (b: tf.Tensor) => {
         drawn.push(list(b));

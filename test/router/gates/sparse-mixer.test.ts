@@ -9,6 +9,7 @@ import {sparseMixerV2Star} from '../../../src/router/gates/sparse-mixer-v2-star.
 import type {Routing} from '../../../src/router/types.js';
 import {ON_HOST, WHY_ON_HOST} from '../../support/device.js';
 import {expectClose, list} from '../../support/expect-close.js';
+import {numDraws} from '../../support/long-tests.js';
 import {chiSquare, chiSquareBound} from '../../support/statistics.js';
 import {eachBackendAndKernels} from '../../support/with-kernels.js';
 import {softmax} from '../reference.js';
@@ -110,7 +111,7 @@ describe.each(VERSIONS)('%s', (_name, route, {heads, fraction, temperature, fact
     });
 
     test('draws experts by the masked softmax and never a masked one', () => {
-      const count = 4000;
+      const count = numDraws(4000);
       const {indices} = route(rows(count), {training: true, jitter, random: seeded(11)});
       const counts = [0, 0, 0, 0];
       for (const e of list(indices)) counts[e]!++;
@@ -121,7 +122,12 @@ describe.each(VERSIONS)('%s', (_name, route, {heads, fraction, temperature, fact
 
     test('has the full weight with the probability of its coin, apart from the draw', () => {
       // Binomial: the mean is n heads, the deviation sqrt(n heads (1 - heads)); 4 deviations either side, for both experts.
-      const {indices, weights} = route(rows(4000), {training: true, jitter, random: seeded(12), argmaxRule: false});
+      const {indices, weights} = route(rows(numDraws(4000)), {
+        training: true,
+        jitter,
+        random: seeded(12),
+        argmaxRule: false,
+      });
       const [drawn, values] = [list(indices), list(weights)];
       for (const expert of [0, 2]) {
         const shares = values.filter((_, t) => drawn[t] === expert).map(w => w / probs[expert]!);
@@ -210,7 +216,7 @@ eachBackendAndKernels('SparseMixer', () => {
   );
 
   test('a further choice is drawn from the softmax of what the earlier ones left', () => {
-    const count = 4000;
+    const count = numDraws(4000);
     const x = tf.tensor2d(new Array(count).fill(row));
     const {indices} = sparseMixerV2(x, {topK: 2, training: true, jitter: 0.5, random: seeded(13)});
     const pairs = new Map<string, number>();
