@@ -45,6 +45,7 @@ if (process.channel) {
 }
 
 mkdirSync(output, {recursive: true});
+if (existsSync(at('run.lock')) && !existsSync(`/proc/${readFileSync(at('run.lock'), 'utf8')}`)) rmSync(at('run.lock'));
 writeFileSync(at('run.lock'), String(process.pid), {flag: 'wx'}); // two processes in one folder would be a fault of the sweep
 process.on('exit', () => rmSync(at('run.lock'), {force: true}));
 // Each step of each process leaves a line: a test sees what was done twice.

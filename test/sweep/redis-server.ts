@@ -10,7 +10,8 @@ import {Redis} from 'ioredis';
 
 /** Why the tests that need a server are left out; undefined where one is installed. */
 export const MISSING = findServer() === undefined ? 'no redis-server or valkey-server is installed' : undefined;
-if (MISSING) console.warn(`Sweeps over Redis are not tested here: ${MISSING} (apt-get install redis-server).`);
+if (MISSING)
+  process.stderr.write(`Sweeps over Redis are not tested here: ${MISSING} (apt-get install redis-server).\n`);
 
 function findServer(): string | undefined {
   return ['redis-server', 'valkey-server'].find(command => {

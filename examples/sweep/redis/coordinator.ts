@@ -1,12 +1,12 @@
 // The coordinator of a sweep on several machines: it adds the jobs that the schedule names, and enters what became of them. It runs none.
 // SPDX-License-Identifier: Apache-2.0
-import {setTimeout} from 'node:timers/promises';
 import {enter, type Ledger} from '../ledger.js';
 import type {Observer} from '../local-engine.js';
 import type {Job} from '../schedule.js';
 import {createLease} from './lease.js';
-import {idOf, jobToAdd, listJobs, QUEUE, readJob, type Snapshot, type SweepQueue} from './queue.js';
+import {idOf, jobToAdd, listJobs, readJob, type Snapshot, type SweepQueue} from './queue.js';
 import type {Server} from './server.js';
+import {aborted, atMost, nap} from './wait.js';
 
 /** How the coordinator goes about it. */
 export interface Coordination {
@@ -19,9 +19,12 @@ export interface Coordination {
   lease?: number;
 }
 
+/** How often the queue is asked for news, in milliseconds, and of how many at a time. */
+const PULSE = 250;
+const MOST_NEWS = 1000;
 /**
- * How often everything is looked at, in milliseconds, also what no event told of. Between, events of the queue say where to look: they are
- * hints, since a server that was killed may forget its last second.
+ * How often everything is looked at, in milliseconds, also what no news told of: they are hints where to look, since a server that was killed
+ * may forget its last second.
  */
 const PERIOD = 3000;
 /** When it is stopped while the server is away, it waits so long in milliseconds for an answer. */
@@ -31,14 +34,16 @@ const GRACE = 2000;
 export async function coordinate(server: Server, queue: SweepQueue, ledger: Ledger, how: Coordination): Promise<void> {
   const {stop} = how;
   const lease = createLease(server.connection, ledger.spec.name, how.lease ?? 10_000);
-  const news = listen(server, `${ledger.spec.name}/`);
   const work = async () => {
+    const read = readNews(server, queue, `${ledger.spec.name}/`);
     const watch = createWatch(queue, ledger, how.observer);
     let hasTold = false;
-    for (let looked = Number.NEGATIVE_INFINITY; !stop.aborted; await news.wait(PERIOD, stop)) {
+    for (let looked = Number.NEGATIVE_INFINITY; !stop.aborted; await nap(PULSE, stop)) {
+      const news = await read();
       const isDue = performance.now() - looked >= PERIOD;
       if (isDue) looked = performance.now();
-      await watch.look(isDue ? undefined : news.take());
+      else if (news.size === 0) continue;
+      await watch.look(isDue ? undefined : news);
       if (ledger.schedule.isComplete()) return;
       if (await lease.hold()) await watch.send();
       else if (!hasTold) {
@@ -48,14 +53,16 @@ export async function coordinate(server: Server, queue: SweepQueue, ledger: Ledg
     }
   };
   const working = work();
-  const stopped = new Promise<void>(resolve => stop.addEventListener('abort', () => resolve(), {once: true}));
   try {
-    await Promise.race([working, stopped.then(() => Promise.race([working, setTimeout(GRACE)]))]);
+    await Promise.race([working, aborted(stop).then(() => atMost(GRACE, working))]);
   } catch (error) {
     throw server.explain(error);
   } finally {
     working.catch(() => {}); // what it still asks is refused when the connection closes
-    await Promise.race([Promise.allSettled([lease.release(), news.close()]), setTimeout(GRACE)]);
+    await atMost(
+      GRACE,
+      lease.release().catch(() => {}),
+    );
   }
 }
 
@@ -123,35 +130,26 @@ function createWatch(queue: SweepQueue, ledger: Ledger, observer: Observer) {
   };
 }
 
-/** Collects the names of jobs of which the queue tells something. */
-function listen({bullmq, connection}: Server, prefix: string) {
-  const events = new bullmq.QueueEvents(QUEUE, {connection});
-  const heard = new Set<string>();
-  let wake = () => {};
-  const hear = ({jobId}: {jobId: string}) => {
-    if (!jobId.startsWith(prefix)) return;
-    heard.add(jobId);
-    wake();
-  };
-  events.on('error', () => {}); // the connection tells of itself
-  events.on('active', hear);
-  events.on('completed', hear);
-  events.on('failed', hear);
-  events.on('waiting', hear); // also one that died, or whose worker stopped
-  return {
-    take(): string[] {
-      const ids = [...heard];
-      heard.clear();
-      return ids;
-    },
-    /** Until something is heard, or the time is over, or it is stopped. */
-    async wait(milliseconds: number, stop: AbortSignal): Promise<void> {
-      if (heard.size > 0) return;
-      const woken = new AbortController();
-      wake = () => woken.abort();
-      const signal = AbortSignal.any([stop, woken.signal]);
-      await setTimeout(milliseconds, undefined, {signal}).catch(() => {});
-    },
-    close: () => events.close(),
+/**
+ * Reads the names of jobs of which the queue tells something: that they wait, run, are done. BullMQ's own reader of this stream is not used:
+ * after the server was away for some seconds it may wait for ever (https://github.com/taskforcesh/bullmq/issues/4585).
+ */
+function readNews({connection}: Server, queue: SweepQueue, prefix: string): () => Promise<Set<string>> {
+  const key = queue.toKey('events');
+  let last: string | undefined;
+  return async () => {
+    const heard = new Set<string>();
+    if (last === undefined) {
+      const [newest] = await connection.xrevrange(key, '+', '-', 'COUNT', 1);
+      last = newest?.[0] ?? '0';
+      return heard;
+    }
+    const [stream] = (await connection.xread('COUNT', MOST_NEWS, 'STREAMS', key, last)) ?? [];
+    for (const [id, words] of stream?.[1] ?? []) {
+      const name = words[words.indexOf('jobId') + 1]!;
+      if (name.startsWith(prefix)) heard.add(name);
+      last = id;
+    }
+    return heard;
   };
 }

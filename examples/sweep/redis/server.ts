@@ -133,7 +133,7 @@ const REASONS: [RegExp, (name: string) => string][] = [
   [/ENOTFOUND|EAI_AGAIN/, name => `the host of ${name} is not known.`],
   [/ETIMEDOUT|no answer/, name => `${name} does not answer within ${PATIENCE / 1000} seconds.`],
   [
-    /Protocol error|Connection is closed|ECONNRESET/,
+    /Protocol error|RESP type|Connection is closed|ECONNRESET/,
     name => `what listens at ${name} is not a Redis or Valkey server.`,
   ],
 ];
