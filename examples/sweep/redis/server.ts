@@ -57,6 +57,8 @@ export async function connect(url: string, tell: (line: string) => void): Promis
     throw new ValueError(`sweep: --redis: ${sayWhy(name, hide(message))}`, {cause: error});
   }
   isUp = true;
+  // BullMQ copies the connection with its options, and a copy that waits for `connect` would fail for ever if the server went away meanwhile.
+  connection.options.lazyConnect = false;
   let isLost = false;
   connection.on('close', () => {
     if (!isLost && !isClosed) tell(`Lost the connection to ${name}; trying again.`);

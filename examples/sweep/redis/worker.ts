@@ -159,8 +159,9 @@ async function handOver({explain}: Server, job: SweepJob, token: string, ending:
       return;
     } catch (error) {
       const reason = explain(error);
-      if (reason === error) return; // the job is another's, or the connection is closed
+      if (typeof (error as {code?: unknown}).code === 'number') return; // BullMQ's word for a job that is another's by now
       tell((reason as Error).message); // the server cannot write now, for instance
+      if (reason === error) return; // the connection is closed
       await setTimeout(PERIOD);
     }
   }
