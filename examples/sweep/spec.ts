@@ -35,7 +35,7 @@ const isDistinct = (values: readonly unknown[]) => new Set(values).size === valu
 const specification = z.strictObject({
   name: z
     .string()
-    .regex(/^[\w.-]+$/, 'expected letters, digits, dots and dashes')
+    .regex(/^(?!\.+$)[\w.-]+$/, 'expected letters, digits, dots and dashes, as in the name of a folder')
     .optional(),
   program: z.string(),
   options: options.default({}),

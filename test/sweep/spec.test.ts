@@ -32,6 +32,7 @@ describe('the file of a sweep', () => {
       ],
       [{random: {draws: 1, ranges: {p: {uniform: [0, 1]}}}}, 'random.ranges.p: expected {"linear": [a, b]}'],
       [{halving: {option: 'steps', from: 4, to: 4}}, 'halving: expected from to be less than to'],
+      [{name: '..'}, 'name: expected letters, digits, dots and dashes, as in the name of a folder, but got ".."'],
       [{figure: 'test loss'}, 'figure: expected the name of a figure'],
     ];
     for (const [further, words] of cases) {
