@@ -35,7 +35,7 @@ export function leftToOthers(
 /** The titles on the way to a test, with the place instead of the title for what `each` has made. */
 function lawOf(task: RunnerTask, shared: ReadonlySet<string>): string {
   const place = placeOf(task);
-  const name = isOfEach(task) && (task.type === 'suite' || !shared.has(place)) ? place : task.name;
+  const name = isOfEach(task) && !shared.has(place) ? place : task.name;
   return task.suite ? `${lawOf(task.suite, shared)} > ${name}` : name;
 }
 
