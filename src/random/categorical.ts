@@ -24,7 +24,9 @@ const KERNEL = 'CategoricalSample';
  *   since finding out would wait for the device.
  */
 export function categorical(owner: string, probs: tf.Tensor, random: RandomSource): tf.Tensor {
-  if (hasKernel(KERNEL) && probs.size > 0) {
+  // tf.where gives rows to none, by a shader without an operand: webgpu would drop it with all that was sent together with it.
+  if (probs.size === 0) return tf.zeros(probs.shape);
+  if (hasKernel(KERNEL)) {
     const uniforms = random.uniform(probs.size / probs.shape[probs.rank - 1]!);
     return runKernel(KERNEL, {probs}, {uniforms, onBadRow: (row: number) => refuseRow(owner, row)})[0]!;
   }
