@@ -1,7 +1,9 @@
 // The books of a sweep: what each trial did, and what follows from it. Both engines keep them by this.
 // SPDX-License-Identifier: Apache-2.0
+
+import {createSchedule} from './create-schedule.js';
 import type {Ending} from './run-trial.js';
-import {createSchedule, type Job, type Schedule} from './schedule.js';
+import type {Job, Schedule} from './schedule.js';
 import type {SweepSpec} from './spec.js';
 import {figureOf, MAX_DEATHS, type Reached, type TrialState} from './trial-folder.js';
 import type {Setting, Trial} from './trials.js';

@@ -1,8 +1,6 @@
-// Which trial comes next: what both engines ask. The plain order is here, successive halving in halving.ts.
+// Which trial comes next: what both engines ask.
 // SPDX-License-Identifier: Apache-2.0
-import {createHalving} from './halving.js';
-import type {SweepSpec} from './spec.js';
-import type {Setting, Trial} from './trials.js';
+import type {Trial} from './trials.js';
 
 /** A piece of work: a trial, to its end or to a rung. */
 export interface Job {
@@ -26,37 +24,4 @@ export interface Schedule {
   isComplete(): boolean;
   /** How many jobs have ended, and how many there will be as far as can be told. */
   progress(): {ended: number; total: number};
-}
-
-/** The schedule of a sweep. */
-export function createSchedule(spec: SweepSpec, settings: readonly Setting[]): Schedule {
-  return spec.halving
-    ? createHalving(spec.halving, spec.goal, settings)
-    : createList(settings.flatMap(({trials}) => trials));
-}
-
-/** Each trial once, in the order of the list. */
-function createList(trials: readonly Trial[]): Schedule {
-  const waiting = new Map(trials.map(trial => [trial.id, trial]));
-  const open = new Set(waiting.keys());
-  return {
-    next() {
-      const [trial] = waiting.values();
-      if (trial === undefined) return undefined;
-      waiting.delete(trial.id);
-      return {trial, until: null};
-    },
-    settle({trial}) {
-      waiting.delete(trial.id);
-      open.delete(trial.id);
-    },
-    remember({trial}) {
-      if (!waiting.delete(trial.id)) return;
-      const others = [...waiting];
-      waiting.clear();
-      for (const [id, other] of [[trial.id, trial] as const, ...others]) waiting.set(id, other);
-    },
-    isComplete: () => open.size === 0,
-    progress: () => ({ended: trials.length - open.size, total: trials.length}),
-  };
 }

@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
+import {createSchedule} from '../../examples/sweep/create-schedule.js';
 import {listRungs} from '../../examples/sweep/halving.js';
-import {createSchedule, type Job, type Schedule} from '../../examples/sweep/schedule.js';
+import type {Job, Schedule} from '../../examples/sweep/schedule.js';
 import {checkSpec} from '../../examples/sweep/spec.js';
 import {listSettings} from '../../examples/sweep/trials.js';
 
