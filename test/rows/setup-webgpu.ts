@@ -1,6 +1,7 @@
 // webgpu in Node: Dawn on the driver that VK_ICD_FILENAMES names. TensorFlow.js is told to leave nothing to the processor.
 // SPDX-License-Identifier: Apache-2.0
 import * as tf from '@tensorflow/tfjs-core';
+import {failAtRefusals} from '../support/refusals.js';
 import {readAtOnce, watchDevice} from '../support/sync-read.js';
 
 if (!tf.findBackendFactory('webgpu')) {
@@ -15,5 +16,6 @@ if (!tf.findBackendFactory('webgpu')) {
   // barriers: SwiftShader takes 30 ms and 4 MB for [6, 5] x [5, 5], where the tiled one takes half a millisecond.
   tf.env().set('WEBGPU_MATMUL_PROGRAM_TYPE', 3);
   await tf.setBackend('webgpu');
+  failAtRefusals();
   readAtOnce();
 }
