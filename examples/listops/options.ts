@@ -5,7 +5,7 @@ import type {EstimatorName} from 'tfjs-moe/estimators';
 import {type BackendName, ValueError} from 'tfjs-moe/node';
 import {estimatorOption} from '../shared/estimator-option.js';
 import {OPTIMIZERS} from '../shared/optimizer-state.js';
-import {addCommonOptions, type CommonOptions, finiteNumber, wholeNumber} from '../shared/options.js';
+import {addCommonOptions, type CommonOptions, compareOption, finiteNumber, wholeNumber} from '../shared/options.js';
 import {NUM_SAMPLES, presetFor} from './presets.js';
 import {
   LEAVES,
@@ -89,13 +89,7 @@ export function addOptions(command: Command, comparison: string): Command {
     .option('--validations <n>', 'how often to validate in an epoch', wholeNumber(1), 2)
     .option('--data-dir <folder>', 'a folder with the files of the expressions')
     .option('--limit <n>', 'use only this many training expressions', wholeNumber(1))
-    .addOption(
-      new Option('--compare <folder>', `chart all finished runs below a folder, into ${comparison} there`).conflicts([
-        'resume',
-        'overwrite',
-        'evaluate',
-      ]),
-    );
+    .addOption(compareOption(comparison));
   return addCommonOptions(command, {output: OUTPUT});
 }
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import {type Command, InvalidArgumentError, Option} from 'commander';
 import {type BackendName, ValueError} from 'tfjs-moe/node';
-import {addCommonOptions, type CommonOptions, finiteNumber, wholeNumber} from '../shared/options.js';
+import {addCommonOptions, type CommonOptions, compareOption, finiteNumber, wholeNumber} from '../shared/options.js';
 import {chooseMethod, type NamedMethod, parseMethod} from './methods.js';
 import type {Target} from './problem.js';
 import {PROGRAM, type Settings} from './settings.js';
@@ -40,13 +40,7 @@ export function addOptions(command: Command, comparison: string): Command {
     .option('--steps <n>', 'how often to change the logits', wholeNumber(1), 8000)
     .option('--report-every <n>', 'steps a line of the history', wholeNumber(1), 200)
     .option('--learning-rate <r>', "Adam's rate", finiteNumber({above: 0}), 0.001)
-    .addOption(
-      new Option('--compare <folder>', `chart all finished runs below a folder, into ${comparison} there`).conflicts([
-        'resume',
-        'overwrite',
-        'evaluate',
-      ]),
-    );
+    .addOption(compareOption(comparison));
   return addCommonOptions(command, {output: OUTPUT});
 }
 

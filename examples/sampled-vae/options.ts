@@ -4,7 +4,7 @@ import {type Command, Option} from 'commander';
 import type {BackendName} from 'tfjs-moe/node';
 import {IMAGE_DATASETS, type ImageDataset} from '../data/image-datasets.js';
 import {OPTIMIZERS, type OptimizerName} from '../shared/optimizer-state.js';
-import {addCommonOptions, type CommonOptions, finiteNumber, wholeNumber} from '../shared/options.js';
+import {addCommonOptions, type CommonOptions, compareOption, finiteNumber, wholeNumber} from '../shared/options.js';
 import {METHOD_ALIASES, METHOD_NAMES, type MethodName} from './methods.js';
 import type {BoundOptions} from './report.js';
 import type {Settings} from './settings.js';
@@ -65,13 +65,7 @@ export function addOptions(command: Command, defaults: OptionDefaults, compariso
     .addOption(new Option('--data-dir <folder>', "a folder with the data set's files").conflicts('download'))
     .option('--download', 'fetch the files')
     .option('--limit <n>', 'use only this many training images', wholeNumber(1))
-    .addOption(
-      new Option('--compare <folder>', `chart all finished runs below a folder, into ${comparison} there`).conflicts([
-        'resume',
-        'overwrite',
-        'evaluate',
-      ]),
-    );
+    .addOption(compareOption(comparison));
   return addCommonOptions(command, {output: defaults.output});
 }
 

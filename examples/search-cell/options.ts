@@ -5,7 +5,7 @@ import {ESTIMATORS, type EstimatorName} from 'tfjs-moe/estimators';
 import {type BackendName, ValueError} from 'tfjs-moe/node';
 import {SEARCH_DATASETS, type SearchDataset} from '../data/search-images.js';
 import {estimatorOption} from '../shared/estimator-option.js';
-import {addCommonOptions, type CommonOptions, finiteNumber, wholeNumber} from '../shared/options.js';
+import {addCommonOptions, type CommonOptions, compareOption, finiteNumber, wholeNumber} from '../shared/options.js';
 import {CLIP, PRESETS, temperaturesFor, unsampledFor} from './presets.js';
 import {PROGRAM, SETTINGS, type SettingName, type Settings, UNSAMPLED, type Unsampled} from './settings.js';
 
@@ -84,13 +84,7 @@ export function addOptions(command: Command, comparison: string): Command {
       new Option('--dataset <name>', 'which images (default: the first that is there)').choices(SEARCH_DATASETS),
     )
     .option('--data-dir <folder>', 'a folder with the files of the images, or with subfolders for them and the table')
-    .addOption(
-      new Option('--compare <folder>', `chart all finished runs below a folder, into ${comparison} there`).conflicts([
-        'resume',
-        'overwrite',
-        'evaluate',
-      ]),
-    );
+    .addOption(compareOption(comparison));
   return addCommonOptions(command, {output: OUTPUT});
 }
 

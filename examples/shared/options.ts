@@ -34,6 +34,15 @@ export function addCommonOptions(command: Command, defaults: {output: string}): 
     );
 }
 
+/** The option of programs that draw their finished runs together. @param chart The file that it makes in the folder. */
+export function compareOption(chart: string): Option {
+  return new Option('--compare <folder>', `chart all finished runs below a folder, into ${chart} there`).conflicts([
+    'resume',
+    'overwrite',
+    'evaluate',
+  ]);
+}
+
 /** Reads an option as a whole number of at least `minimum`. */
 export function wholeNumber(minimum: number): (text: string) => number {
   return text => {

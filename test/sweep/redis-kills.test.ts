@@ -1,23 +1,10 @@
 // Sweeps on several machines whose workers and whose server are killed: nothing is lost and nothing counted twice.
 // SPDX-License-Identifier: Apache-2.0
 import {setTimeout} from 'node:timers/promises';
-import {afterEach, describe, expect, it} from 'vitest';
+import {describe, expect, it} from 'vitest';
 import {MISSING} from './redis-server.js';
-import {count, expectedResults, type SharedCase, shareSweep} from './redis-sweep.js';
+import {count, expectedResults, LONG, share} from './redis-sweep.js';
 import {resultsOf, stepsOf, until} from './sweep-process.js';
-
-const cases: SharedCase[] = [];
-afterEach(async () => {
-  for (const shared of cases.splice(0)) await shared.end();
-});
-async function share(...[value, ...words]: Parameters<typeof shareSweep>): Promise<SharedCase> {
-  const shared = await shareSweep(value, ...words);
-  cases.push(shared);
-  return shared;
-}
-
-const RATES = {grid: {rate: [0.001, 0.01, 0.1]}, seeds: 2};
-const LONG = {...RATES, options: {steps: 20, pause: 40}};
 
 describe.skipIf(MISSING)('a sweep over Redis', {timeout: 120_000}, () => {
   it('goes on when two of three workers are killed, one of them with its trial', async () => {

@@ -3,6 +3,7 @@
 import {existsSync} from 'node:fs';
 import {readdir, readFile, rm} from 'node:fs/promises';
 import {join} from 'node:path';
+import {onTestFinished} from 'vitest';
 import {checkSpec} from '../../examples/sweep/spec.js';
 import {listSettings} from '../../examples/sweep/trials.js';
 import {startServer, type TestServer} from './redis-server.js';
@@ -30,8 +31,19 @@ export interface SharedCase {
   end(): Promise<void>;
 }
 
-/** Writes a sweep and starts a server for it. @param words Of the command line of the server. */
-export async function shareSweep(value: object, ...words: string[]): Promise<SharedCase> {
+/** Six trials. */
+export const RATES = {grid: {rate: [0.001, 0.01, 0.1]}, seeds: 2};
+/** The same, of some second each. */
+export const LONG = {...RATES, options: {steps: 20, pause: 40}};
+
+/** A sweep and a server for it, until the test ends. @param words Of the command line of the server. */
+export async function share(value: object, ...words: string[]): Promise<SharedCase> {
+  const shared = await shareSweep(value, ...words);
+  onTestFinished(() => shared.end());
+  return shared;
+}
+
+async function shareSweep(value: object, ...words: string[]): Promise<SharedCase> {
   const [{folder, file}, server] = await Promise.all([writeSweep(value), startServer(...words)]);
   const processes: SweepProcess[] = [];
   const keep = (sweep: SweepProcess) => {
