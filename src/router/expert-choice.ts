@@ -9,6 +9,7 @@ import {toFloat} from '../ops/to-float.js';
 import {zeroOrNaN} from '../ops/zero-or-nan.js';
 import {chooseTopKOnDevice} from './choose-top-k.js';
 import {gatherWeights, gatherWeightsOnDevice} from './gather-weights.js';
+import {hasNumber} from './has-number.js';
 import {routerInput} from './router-input.js';
 import type {Assignment, Routing} from './types.js';
 
@@ -74,16 +75,6 @@ export function expertChoice(logits: tf.Tensor2D, {capacity, mask}: ExpertChoice
     const routing: Routing = {indices, weights, probs: input.withoutPadding(probs)};
     return {routing, assignment: {numExperts, capacity, experts: tf.clone(indices), positions}};
   });
-}
-
-/**
- * 1 for a token that has a finite logit and no NaN or Infinity, 0 for others, [T, 1]. Not by the probabilities: those of a token without any
- * finite logit are NaN, but 1 on webgl.
- */
-function hasNumber(logits: tf.Tensor2D): tf.Tensor {
-  const isNumber = tf.max(toFloat(tf.greater(logits, Number.NEGATIVE_INFINITY)), 1, true);
-  const isWrong = tf.logicalOr(tf.isNaN(logits), tf.equal(logits, Number.POSITIVE_INFINITY));
-  return tf.mul(isNumber, tf.sub(1, tf.max(toFloat(isWrong), 1, true)));
 }
 
 /**

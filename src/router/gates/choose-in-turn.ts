@@ -9,6 +9,7 @@ import {topKMask} from '../../ops/top-k-mask.js';
 import {zeroOrNaN} from '../../ops/zero-or-nan.js';
 import {categorical} from '../../random/categorical.js';
 import {type RandomSource, unseeded} from '../../random/random-source.js';
+import {hasNumber} from '../has-number.js';
 import {type RouterInput, routerInput} from '../router-input.js';
 import type {RouterOptions} from '../types.js';
 
@@ -84,9 +85,7 @@ export function chooseInTurn(
 /** The softmax. On a device, which cannot refuse it, it is NaN in a row of nothing above -Infinity: webgl by itself has 0 / 0 = 1 there. */
 function probsOf(scores: tf.Tensor2D): tf.Tensor2D {
   const probs = tf.softmax(scores);
-  if (isOnHost()) return probs;
-  const isChoice = toFloat(tf.greater(scores, Number.NEGATIVE_INFINITY));
-  return tf.add(probs, zeroOrNaN(tf.max(isChoice, 1, true)));
+  return isOnHost() ? probs : tf.add(probs, zeroOrNaN(hasNumber(scores)));
 }
 
 /** The logits with -Infinity at the chosen experts. No gradient. */
