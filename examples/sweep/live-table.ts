@@ -6,6 +6,7 @@ import {type Ledger, listFailed} from './ledger.js';
 import type {Ending} from './run-trial.js';
 import type {Job} from './schedule.js';
 import {bestOf, summarise} from './summary.js';
+import {figureOf} from './trial-folder.js';
 import {describeOptions, describeTrial} from './trials.js';
 
 /** The display of a sweep. */
@@ -87,7 +88,7 @@ function describeEnding({spec}: Ledger, ending: Ending): string {
   if (ending.kind === 'stopped') return 'stopped and saved';
   if (ending.kind === 'died')
     return `died (${ending.lastWords.split('\n')[0]}), for the ${['first', 'second', 'third'][ending.deaths - 1]} time,`;
-  return `${spec.figure} ${spec.figure.split('.').reduce<unknown>((inner, key) => (inner as Record<string, unknown>)?.[key], ending.reached.figures)}`;
+  return `${spec.figure} ${figureOf(ending.reached.figures, spec.figure)}`;
 }
 
 /** Milliseconds as 1:02:03, 2:03 or 3 s. */

@@ -1,4 +1,5 @@
 // Which cases a row in Chromium leaves to others. The tasks are made by hand, as Vitest makes them of a file.
+// SPDX-License-Identifier: Apache-2.0
 import type {RunnerTask} from 'vitest';
 import {expect, test} from 'vitest';
 import {leftToOthers} from './some-of-each.js';
