@@ -41,7 +41,8 @@ export function sweepChart(spec: SweepSpec, {settings}: Summary): TopLevelSpec {
     return {title: shared, width: WIDTH, data, ...rest};
   });
   const title = {text: `${spec.name}: mean ± standard error`, anchor: 'start', fontSize: 14} as const;
-  return {...FRAME, title, columns: 2, concat: panels};
+  // Rows have long labels, and lie below each other.
+  return {...FRAME, title, columns: along === undefined ? 1 : 2, concat: panels};
 }
 
 const value = (field: string, title: string | null = null) =>

@@ -64,7 +64,7 @@ interface StartOptions extends SweepOptions {
  */
 export function createSweepCommand(program: readonly string[], check = checkOptions): Command {
   const sweep = new Command('sweep')
-    .description('Runs many trainings of one program: a grid, a random search, seeds; or sums up what they found.')
+    .description('run many trainings of one program: a grid, a random search, seeds; or sum up what they found')
     .usage('[start|status|results] <file> [options], or worker --redis <url> [options]')
     .helpOption('--help', 'print this help')
     .helpCommand(false)
