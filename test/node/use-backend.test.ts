@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import {execFile} from 'node:child_process';
 import {mkdtemp, rm, writeFile} from 'node:fs/promises';
+import {createRequire} from 'node:module';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {pathToFileURL} from 'node:url';
@@ -12,6 +13,8 @@ import {useBackend} from '../../src/node/index.js';
 import {SOFTWARE_DRIVER, WHY_NO_DRIVER} from '../support/software-driver.js';
 
 const SOURCE = new URL('../../src', import.meta.url).href;
+
+const CORE = pathToFileURL(createRequire(import.meta.url).resolve('@tensorflow/tfjs-core')).href;
 
 const BACKENDS = ['node-gpu', 'node', 'webgpu', 'wasm', 'cpu'] as const;
 
@@ -186,10 +189,14 @@ describe('useBackend in a process', () => {
   });
 
   test.skipIf(SOFTWARE_DRIVER === undefined)(
-    `webgpu runs in Node, and the process ends by itself${WHY_NO_DRIVER}`,
+    `webgpu runs in Node, with products that suit a software adapter, and the process ends by itself${WHY_NO_DRIVER}`,
     async () => {
       const env = {VK_ICD_FILENAMES: SOFTWARE_DRIVER!};
-      expect(await outcome(useBackendOf('webgpu'), [], {env})).toEqual(['webgpu']);
+      const tiled = `${useBackendOf('webgpu')}.then(async name => {
+        const {env} = await import('${CORE}');
+        return name + ', products by program ' + env().get('WEBGPU_MATMUL_PROGRAM_TYPE');
+      })`;
+      expect(await outcome(tiled, [], {env})).toEqual(['webgpu, products by program 3']);
       const imported = `import('@tensorflow/tfjs-backend-webgpu').then(() => ${useBackendOf('webgpu')})`;
       const early = {env, modules: {early: "import '@tensorflow/tfjs-backend-webgpu';"}};
       expect((await outcome(imported.replace('@tensorflow/tfjs-backend-webgpu', 'early'), [], early)).at(-1)).toBe(
