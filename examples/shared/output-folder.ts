@@ -1,7 +1,7 @@
 // The folder of a run: nothing that stands in it is lost unless the user says so.
 // SPDX-License-Identifier: Apache-2.0
-import {constants, existsSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
-import {access, mkdir, readdir, rm, rmdir} from 'node:fs/promises';
+import {existsSync, statSync} from 'node:fs';
+import {readdir, rm, rmdir} from 'node:fs/promises';
 import {join} from 'node:path';
 import {ValueError} from 'tfjs-moe/node';
 
@@ -72,49 +72,4 @@ export async function clearOutput(folder: string): Promise<void> {
 export async function clearStaged(folder: string): Promise<void> {
   const staged = (await readdir(folder)).filter(name => Object.values(RUN_FILES).some(file => isStaged(name, file)));
   await Promise.all(staged.map(name => rm(join(folder, name), {force: true})));
-}
-
-const LOCK = 'run.lock';
-
-/**
- * Makes the folder and takes it for this process, before anything is computed: two runs in one folder would mix their files.
- *
- * @returns Gives the folder back.
- * @throws ValueError where the folder cannot be written, or another process that still runs has it.
- */
-export async function lockOutput(folder: string): Promise<() => void> {
-  const path = join(folder, LOCK);
-  try {
-    await mkdir(folder, {recursive: true});
-    await access(folder, constants.W_OK);
-    if (existsSync(path) && !isAlive(Number(readFileSync(path, 'utf8')))) rmSync(path, {force: true});
-    writeFileSync(path, String(process.pid), {flag: 'wx'});
-  } catch (error) {
-    const {code, message} = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST' && existsSync(path)) {
-      throw new ValueError(
-        `--output: the process ${readFileSync(path, 'utf8')} has a run in ${folder} under way. Wait for it, or name another folder.`,
-        {cause: error},
-      );
-    }
-    throw new ValueError(`--output: ${folder} cannot be written: ${message}.`, {cause: error});
-  }
-  return () => rmSync(path, {force: true});
-}
-
-/** The process that has a run in the folder under way, if it still runs. */
-export function holderOf(folder: string): number | undefined {
-  const path = join(folder, LOCK);
-  const pid = existsSync(path) ? Number(readFileSync(path, 'utf8')) : Number.NaN;
-  return isAlive(pid) ? pid : undefined;
-}
-
-function isAlive(pid: number): boolean {
-  if (!Number.isSafeInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0); // asks only
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

@@ -6,8 +6,9 @@ import {setImmediate} from 'node:timers/promises';
 import {loadCheckpoint, type SavedCheckpoint} from './checkpoint.js';
 import {type Interrupt, listenForInterrupt} from './interrupt.js';
 import type {CommonOptions} from './options.js';
-import {checkOutput, clearOutput, clearStaged, lockOutput, RUN_FILES} from './output-folder.js';
+import {checkOutput, clearOutput, clearStaged, RUN_FILES} from './output-folder.js';
 import {saveJson} from './results.js';
+import {lockOutput} from './run-lock.js';
 
 /** The part of a training program that is its own. */
 export interface TrainingProgram<State extends object> {

@@ -5,7 +5,7 @@ import {join} from 'node:path';
 import {Command, Option} from 'commander';
 import {listenForInterrupt} from '../shared/interrupt.js';
 import {wholeNumber} from '../shared/options.js';
-import {lockOutput} from '../shared/output-folder.js';
+import {lockOutput} from '../shared/run-lock.js';
 import {checkOptions} from './check-options.js';
 import {type Ledger, listTrials} from './ledger.js';
 import {startLiveTable} from './live-table.js';

@@ -1,7 +1,5 @@
 // The parts that programs share: checkpoints, Adam's state, shuffles, charts, tables, options, output folders.
 // SPDX-License-Identifier: Apache-2.0
-import {spawn} from 'node:child_process';
-import {once} from 'node:events';
 import {mkdir, mkdtemp, readdir, readFile, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -13,7 +11,7 @@ import {adamTensors, restoreAdam} from '../../examples/shared/adam-state.js';
 import {renderChart} from '../../examples/shared/charts.js';
 import {checkSameSettings, loadCheckpoint, saveCheckpoint} from '../../examples/shared/checkpoint.js';
 import {finiteNumber, wholeNumber} from '../../examples/shared/options.js';
-import {checkOutput, clearOutput, lockOutput} from '../../examples/shared/output-folder.js';
+import {checkOutput, clearOutput} from '../../examples/shared/output-folder.js';
 import {permutation} from '../../examples/shared/permutation.js';
 import {sparkline} from '../../examples/shared/progress.js';
 import {checkGoesOn, reopenLastLine} from '../../examples/shared/run-length.js';
@@ -289,22 +287,5 @@ describe('output folder', () => {
     await rm(join(folder, 'model', 'source.py'));
     await clearOutput(folder);
     expect((await readdir(folder)).sort()).toEqual(['chart.svg.bak', 'notes.txt']);
-  });
-
-  test('a folder is for one process at a time, and one that died gives it up', async () => {
-    const output = join(folder, 'new', 'run');
-    const unlock = await lockOutput(output);
-    await expect(lockOutput(output)).rejects.toThrow(`the process ${process.pid} has a run in ${output} under way`);
-    unlock();
-    const child = spawn(process.execPath, ['--version']);
-    await once(child, 'close');
-    await writeFile(join(output, 'run.lock'), String(child.pid));
-    (await lockOutput(output))();
-    expect(await readdir(output)).toEqual([]);
-  });
-
-  test('a folder that cannot be made is refused before anything else is done', async () => {
-    await writeFile(join(folder, 'file'), '');
-    await expect(lockOutput(join(folder, 'file', 'run'))).rejects.toThrow(/--output: .* cannot be written: ENOTDIR/);
   });
 });

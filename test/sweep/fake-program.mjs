@@ -3,6 +3,7 @@
 // node fake-program.mjs train <program> --steps n --seed s --output folder [--resume] [--overwrite] [--rate r] [--pause ms] [--die-at step] [--dies times]
 // Its loss is (log10(rate) + 2)^2 + 1 / steps + seed / 1000. With --die-at it ends with exit code 3 at that step, so many times in all.
 import {appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {hostname} from 'node:os';
 import {join} from 'node:path';
 import {setTimeout} from 'node:timers/promises';
 import {parseArgs} from 'node:util';
@@ -45,8 +46,9 @@ if (process.channel) {
 }
 
 mkdirSync(output, {recursive: true});
-if (existsSync(at('run.lock')) && !existsSync(`/proc/${readFileSync(at('run.lock'), 'utf8')}`)) rmSync(at('run.lock'));
-writeFileSync(at('run.lock'), String(process.pid), {flag: 'wx'}); // two processes in one folder would be a fault of the sweep
+const holder = existsSync(at('run.lock')) ? readFileSync(at('run.lock'), 'utf8').split(' ')[0] : '';
+if (holder && !existsSync(`/proc/${holder}`)) rmSync(at('run.lock'));
+writeFileSync(at('run.lock'), `${process.pid} ${hostname()}`, {flag: 'wx'}); // two processes in one folder would be a fault of the sweep
 process.on('exit', () => rmSync(at('run.lock'), {force: true}));
 // Each step of each process leaves a line: a test sees what was done twice.
 const tell = word => appendFileSync(at('steps.txt'), `${word}\n`);

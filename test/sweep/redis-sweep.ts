@@ -73,7 +73,7 @@ async function shareSweep(value: object, ...words: string[]): Promise<SharedCase
       const parent = join(trials, 'trials');
       const ids = existsSync(parent) ? await readdir(parent) : [];
       const locks = ids.map(id => readFile(join(parent, id, 'run.lock'), 'utf8').catch(() => ''));
-      return (await Promise.all(locks)).filter(Boolean).map(Number);
+      return (await Promise.all(locks)).filter(Boolean).map(lock => Number.parseInt(lock, 10));
     },
     async end() {
       for (const {process, ended} of processes) {
