@@ -49,7 +49,7 @@ export async function benchBackends({rounds, json}: {rounds: number; json: boole
   const isPlayed = !CARDS.some(existsSync) && existsSync(SWIFTSHADER);
   if (isPlayed) env['VK_ICD_FILENAMES'] ??= SWIFTSHADER;
   console.log('A step is 100 digits by Adam; each backend in a process of its own, which rests while another works.');
-  if (isPlayed) console.log('There is no graphics card: webgpu is SwiftShader, which the processor plays.');
+  if (isPlayed) console.log(`There is no graphics card: the processor plays webgpu, by ${env['VK_ICD_FILENAMES']}.`);
   const sides: Measured[] = [];
   try {
     for (const row of ROWS) {
