@@ -1,7 +1,12 @@
 // --redis: what is refused, how soon, and in which words; a password is in none of them.
 // SPDX-License-Identifier: Apache-2.0
+import {execFile, execFileSync, spawnSync} from 'node:child_process';
 import {once} from 'node:events';
+import {mkdtemp, rm} from 'node:fs/promises';
 import {type AddressInfo, createServer, type Server, type Socket} from 'node:net';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {promisify} from 'node:util';
 import {afterEach, describe, expect, it, vi} from 'vitest';
 import {openLedger} from '../../examples/sweep/ledger.js';
 import {createLease} from '../../examples/sweep/redis/lease.js';
@@ -10,6 +15,9 @@ import {connect, readUrl} from '../../examples/sweep/redis/server.js';
 import {checkSpec} from '../../examples/sweep/spec.js';
 import {listSettings} from '../../examples/sweep/trials.js';
 import {freePort, MISSING, startServer, type TestServer} from './redis-server.js';
+
+const WHY_NO_CERTIFICATE =
+  spawnSync('openssl', ['version']).status === 0 ? '' : ' (skipped: needs openssl to make a certificate)';
 
 const ends: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -59,7 +67,7 @@ describe('--redis', () => {
     });
     expect(readUrl('rediss://me:a%40b@[::1]:7000/2')).toEqual({
       name: 'rediss://[::1]:7000/2',
-      options: {host: '::1', port: 7000, db: 2, username: 'me', password: 'a@b', tls: {servername: '::1'}},
+      options: {host: '::1', port: 7000, db: 2, username: 'me', password: 'a@b', tls: {}},
     });
   });
 
@@ -101,6 +109,33 @@ describe('--redis', () => {
     const server = await open(withPassword('right'));
     expect(server.name).toBe(url);
   });
+
+  it.skipIf(MISSING)(
+    'speaks TLS with a server whose certificate it trusts, and says so where it does not',
+    async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'tfjs-moe-tls-'));
+      ends.push(() => rm(folder, {recursive: true}));
+      const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
+      const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
+      const files = ['-keyout', key, '-out', certificate];
+      execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...subject, ...files], {
+        stdio: 'ignore',
+      });
+      const port = await freePort();
+      const ofServer = ['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-ca-cert-file', certificate];
+      await serve('--tls-port', String(port), ...ofServer, '--tls-auth-clients', 'no');
+      for (const host of ['localhost', '127.0.0.1']) {
+        const url = `rediss://${host}:${port}`;
+        expect(await refusal(url)).toBe(
+          `sweep: --redis: the certificate of ${url} is not trusted; NODE_EXTRA_CA_CERTS may name the file of the authority behind it.`,
+        );
+        const words = ['--import', 'tsx', 'src/bin/tfjs-moe.ts', 'sweep', 'status', 'examples/sweeps/polynomial.json'];
+        const env = {...process.env, NODE_EXTRA_CA_CERTS: certificate}; // read when a process starts
+        const said = await promisify(execFile)(process.execPath, [...words, '--redis', url], {env});
+        expect(said).toEqual({stdout: 'polynomial: 0 of 60 trials finished\n', stderr: ''});
+      }
+    },
+  );
 
   it.skipIf(MISSING)('says an error of the server in one line', async () => {
     const {url} = await serve('--maxmemory', '1', '--maxmemory-policy', 'noeviction');

@@ -111,7 +111,7 @@ export function readUrl(url: string): {name: string; options: RedisOptions} {
       db: Number(database),
       ...(username !== '' && {username: decodeURIComponent(username)}),
       ...(password !== '' && {password: decodeURIComponent(password)}),
-      ...(protocol === 'rediss:' && {tls: {servername: host}}),
+      ...(protocol === 'rediss:' && {tls: {}}),
     },
   };
 }
@@ -131,6 +131,11 @@ async function loadPackages(): Promise<{bullmq: typeof BullMQ; Client: typeof Re
 const REASONS: [RegExp, (name: string) => string][] = [
   [/WRONGPASS|invalid password|without any password configured/i, name => `${name} refuses the user or the password.`],
   [/NOAUTH|Authentication required/i, name => `${name} wants a password: redis://:password@host:port.`],
+  [
+    /certificate|CERT_/i,
+    name =>
+      `the certificate of ${name} is not trusted; NODE_EXTRA_CA_CERTS may name the file of the authority behind it.`,
+  ],
   [/ECONNREFUSED/, name => `no server listens at ${name}.`],
   [/ENOTFOUND|EAI_AGAIN/, name => `the host of ${name} is not known.`],
   [/ETIMEDOUT|no answer/, name => `${name} does not answer within ${PATIENCE / 1000} seconds.`],
