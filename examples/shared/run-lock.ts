@@ -24,11 +24,12 @@ const held = new Set<string>();
  */
 export async function lockOutput(folder: string): Promise<() => void> {
   const path = join(folder, LOCK);
+  const own = `${process.pid} ${hostname()}`;
   try {
     await mkdir(folder, {recursive: true});
     await access(folder, constants.W_OK);
     removeIfDead(path);
-    writeFileSync(path, `${process.pid} ${hostname()}`, {flag: 'wx'});
+    writeFileSync(path, own, {flag: 'wx'});
   } catch (error) {
     const {code, message} = error as NodeJS.ErrnoException;
     const holder = code === 'EEXIST' ? holderOf(folder) : undefined;
@@ -41,11 +42,11 @@ export async function lockOutput(folder: string): Promise<() => void> {
     throw new ValueError(`--output: ${folder} cannot be written: ${message}.`, {cause: error});
   }
   held.add(path);
-  const beat = setInterval(() => touch(path), BEAT).unref();
+  const beat = setInterval(() => touch(path, own), BEAT).unref();
   return () => {
     clearInterval(beat);
     held.delete(path);
-    rmSync(path, {force: true});
+    if (read(path) === own) rmSync(path, {force: true}); // else this machine slept, and another took the folder over
   };
 }
 
@@ -107,9 +108,10 @@ function read(path: string): string | undefined {
   }
 }
 
-function touch(path: string): void {
+/** @param own What the lock says as long as it is this process's. */
+function touch(path: string, own: string): void {
   try {
-    utimesSync(path, new Date(), new Date());
+    if (read(path) === own) utimesSync(path, new Date(), new Date());
   } catch {
     // The folder was removed, or its disk is away for now: the run itself finds out where it writes.
   }

@@ -95,6 +95,16 @@ describe('lockOutput', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  test('a holder that slept leaves the lock of who took over alone', async () => {
+    vi.useFakeTimers({toFake: ['setInterval', 'clearInterval']});
+    const unlock = await lockOutput(output);
+    await leaveLock('7 elsewhere', 50);
+    vi.advanceTimersByTime(10_000);
+    expect(Date.now() - (await stat(lock)).mtimeMs).toBeGreaterThan(45_000);
+    unlock();
+    expect(await readFile(lock, 'utf8')).toBe('7 elsewhere');
+  });
+
   test('of many that find a dead lock at once one gets the folder', async () => {
     await leaveLock(`${await pidOfTheDead()} ${hostname()}`);
     const program = `import('${new URL('../../examples/shared/run-lock.ts', import.meta.url).href}').then(async ({lockOutput}) => {
