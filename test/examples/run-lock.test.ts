@@ -2,11 +2,23 @@
 // SPDX-License-Identifier: Apache-2.0
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
+import {writeFileSync} from 'node:fs';
 import {mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile} from 'node:fs/promises';
 import {hostname, tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, test, vi} from 'vitest';
 import {holderOf, lockOutput} from '../../examples/shared/run-lock.js';
+
+/** Called before a lock is put aside. */
+const beforeRename = vi.hoisted(() => ({run: () => {}}));
+vi.mock('node:fs', async importOriginal => {
+  const fs = await importOriginal<typeof import('node:fs')>();
+  const renameSync: typeof fs.renameSync = (from, to) => {
+    beforeRename.run();
+    fs.renameSync(from, to);
+  };
+  return {...fs, renameSync};
+});
 
 describe('lockOutput', () => {
   let folder: string;
@@ -19,6 +31,7 @@ describe('lockOutput', () => {
   });
   afterEach(async () => {
     vi.useRealTimers();
+    beforeRename.run = () => {};
     await rm(folder, {recursive: true});
   });
 
@@ -103,6 +116,14 @@ describe('lockOutput', () => {
     expect(Date.now() - (await stat(lock)).mtimeMs).toBeGreaterThan(45_000);
     unlock();
     expect(await readFile(lock, 'utf8')).toBe('7 elsewhere');
+  });
+
+  test('who puts aside a lock that was taken meanwhile gives it back', async () => {
+    await leaveLock(`${await pidOfTheDead()} ${hostname()}`);
+    beforeRename.run = () => writeFileSync(lock, '9 elsewhere');
+    await expect(lockOutput(output)).rejects.toThrow('the process 9 of the machine elsewhere has a run in');
+    expect(await readFile(lock, 'utf8')).toBe('9 elsewhere');
+    expect(await readdir(output)).toEqual(['run.lock']);
   });
 
   test('of many that find a dead lock at once one gets the folder', async () => {
