@@ -80,8 +80,8 @@ export default defineConfig(({mode}) => {
     },
     test: {
       exclude: ['test/package/**', 'test/site/**'],
-      // The binary of src/wasm/assembly, where a source is newer than it.
-      globalSetup: ['scripts/build-assembly.mjs'],
+      // The binary of src/wasm/assembly, where a source is newer than it, and the programs that tests start.
+      globalSetup: ['scripts/build-assembly.mjs', 'test/support/programs.ts'],
       testTimeout: 60_000,
       maxWorkers: '100%', // the default leaves a core idle
       reporters: isMatrix ? ['default', new RowsReporter()] : ['default'],

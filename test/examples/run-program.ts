@@ -1,8 +1,6 @@
 // Starts a training program as its user does: a process with options, signals, files and an exit code.
 import {type ChildProcess, spawn} from 'node:child_process';
-import {fileURLToPath} from 'node:url';
-
-const COMMAND = fileURLToPath(new URL('../../src/bin/tfjs-moe.ts', import.meta.url));
+import {programFile} from '../support/programs.js';
 
 /** How a process ended, and what it printed. */
 export interface Outcome {
@@ -15,7 +13,7 @@ export interface Outcome {
 /** Starts `tfjs-moe train` with arguments, on wasm whatever else is installed; `seen` waits for a text in its output. */
 export function start(args: string[], variables: NodeJS.ProcessEnv = {}) {
   const env = {...process.env, TFJS_MOE_DATA: '', TFJS_MOE_BACKEND: 'wasm', ...variables};
-  const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', COMMAND, 'train', ...args], {env});
+  const child: ChildProcess = spawn(process.execPath, [programFile('command'), 'train', ...args], {env});
   let stdout = '';
   let stderr = '';
   child.stdout!.setEncoding('utf8').on('data', text => {

@@ -15,8 +15,7 @@ async function sweepOf(value: object): Promise<SweepCase> {
   folders.push(sweep.folder);
   return sweep;
 }
-const COMMAND = 'src/bin/tfjs-moe.ts';
-const run = ({file, output}: SweepCase) => runSweep(['sweep', file, '--output', output], COMMAND);
+const run = ({file, output}: SweepCase) => runSweep(['sweep', file, '--output', output], 'command');
 
 /** Checkpoints of trials that are on their way. */
 async function countCheckpoints(output: string): Promise<number> {
@@ -37,7 +36,7 @@ describe('a sweep of polynomial', {timeout: 240_000}, () => {
     const {exit, text} = await run(undisturbed);
     expect(exit, text).toBe(0);
     const killed = await sweepOf(value);
-    const sweep = startSweep(['sweep', killed.file, '--output', killed.output], COMMAND);
+    const sweep = startSweep(['sweep', killed.file, '--output', killed.output], 'command');
     await until(async () => (await countCheckpoints(killed.output)) > 0, 'a trial has saved itself', 60);
     sweep.process.kill('SIGKILL');
     await sweep.ended;

@@ -14,6 +14,7 @@ import {jobToAdd, openQueue, readJobData} from '../../examples/sweep/redis/queue
 import {connect, readUrl} from '../../examples/sweep/redis/server.js';
 import {checkSpec} from '../../examples/sweep/spec.js';
 import {listSettings} from '../../examples/sweep/trials.js';
+import {programFile} from '../support/programs.js';
 import {freePort, MISSING, startServer, type TestServer} from './redis-server.js';
 
 const WHY_NO_CERTIFICATE =
@@ -129,7 +130,7 @@ describe('--redis', () => {
         expect(await refusal(url)).toBe(
           `sweep: --redis: the certificate of ${url} is not trusted; NODE_EXTRA_CA_CERTS may name the file of the authority behind it.`,
         );
-        const words = ['--import', 'tsx', 'src/bin/tfjs-moe.ts', 'sweep', 'status', 'examples/sweeps/polynomial.json'];
+        const words = [programFile('command'), 'sweep', 'status', 'examples/sweeps/polynomial.json'];
         const env = {...process.env, NODE_EXTRA_CA_CERTS: certificate}; // read when a process starts
         const said = await promisify(execFile)(process.execPath, [...words, '--redis', url], {env});
         expect(said).toEqual({stdout: 'polynomial: 0 of 60 trials finished\n', stderr: ''});

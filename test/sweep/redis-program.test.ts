@@ -7,8 +7,6 @@ import {describe, expect, it} from 'vitest';
 import {MISSING, startServer} from './redis-server.js';
 import {resultsOf, type SweepProcess, startSweep, until, writeSweep} from './sweep-process.js';
 
-const COMMAND = 'src/bin/tfjs-moe.ts';
-
 describe.skipIf(MISSING)('the polynomial sweep over Redis', {timeout: 240_000}, () => {
   it('comes to the results of one machine when two of three workers are killed', async () => {
     const {options, ...whole} = JSON.parse(await readFile('examples/sweeps/polynomial.json', 'utf8'));
@@ -21,7 +19,7 @@ describe.skipIf(MISSING)('the polynomial sweep over Redis', {timeout: 240_000}, 
     const server = await startServer('--appendonly', 'yes');
     const processes: SweepProcess[] = [];
     const start = (...words: string[]) => {
-      const sweep = startSweep(['sweep', ...words], COMMAND);
+      const sweep = startSweep(['sweep', ...words], 'command');
       processes.push(sweep);
       return sweep;
     };

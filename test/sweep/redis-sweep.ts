@@ -61,12 +61,7 @@ async function shareSweep(value: object, ...words: string[]): Promise<SharedCase
     read: (name, file) => readFile(join(output(name), file), 'utf8'),
     start: (name = 'out', ...words) => keep(startSweep(['start', file, ...common, output(name), ...words])),
     worker: (...words) =>
-      keep(
-        startSweep(
-          ['worker', ...common, join(folder, 'workers'), '--workers', '1', ...words],
-          'test/sweep/run-worker.ts',
-        ),
-      ),
+      keep(startSweep(['worker', ...common, join(folder, 'workers'), '--workers', '1', ...words], 'worker')),
     ask: (command, name = 'out') => runSweep([command, file, ...common, output(name)]),
     steps: async () => Object.values(await stepsOf(trials)).flat().length,
     async programs() {

@@ -1,9 +1,8 @@
-// The command sweep with the fake program: `node --import tsx test/sweep/run-sweep.ts start <file> ...`.
+// The command sweep with the fake program, from the root: `node <programFile('sweep')> start <file> ...`.
 // SPDX-License-Identifier: Apache-2.0
-import {fileURLToPath} from 'node:url';
 import {createSweepCommand} from '../../examples/sweep/index.js';
 
-const program = [process.execPath, fileURLToPath(new URL('fake-program.mjs', import.meta.url))];
+const program = [process.execPath, 'test/sweep/fake-program.mjs'];
 try {
   await createSweepCommand(program, async () => {}).parseAsync(process.argv.slice(2), {from: 'user'});
 } catch (error) {

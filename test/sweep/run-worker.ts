@@ -1,12 +1,11 @@
-// The command `sweep worker` with the fake program and short locks: `node --import tsx test/sweep/run-worker.ts worker --redis <url> ...`.
+// The command `sweep worker` with the fake program and short locks, from the root: `node <programFile('worker')> worker --redis <url> ...`.
 // SPDX-License-Identifier: Apache-2.0
-import {fileURLToPath} from 'node:url';
 import {Command} from 'commander';
 import {addWorkerCommand} from '../../examples/sweep/redis/index.js';
 
 const LOCK = 2000; // in milliseconds; others need not wait long for the jobs of one that was killed
 const sweep = new Command('sweep');
-addWorkerCommand(sweep, [process.execPath, fileURLToPath(new URL('fake-program.mjs', import.meta.url))], 'out', LOCK);
+addWorkerCommand(sweep, [process.execPath, 'test/sweep/fake-program.mjs'], 'out', LOCK);
 try {
   await sweep.parseAsync(process.argv.slice(2), {from: 'user'});
 } catch (error) {

@@ -1,4 +1,4 @@
-// Starts the command sweep in a process of its own, on the fake program, and reads what it leaves.
+// Starts the command sweep in a process of its own, on the fake program or as a user has it, and reads what it leaves.
 // SPDX-License-Identifier: Apache-2.0
 import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
@@ -7,6 +7,7 @@ import {mkdtemp, readdir, readFile, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {setTimeout} from 'node:timers/promises';
+import {type ProgramName, programFile} from '../support/programs.js';
 
 /** A sweep of the fake program, whose loss is least at rate 0.01. */
 export interface SweepCase {
@@ -32,9 +33,9 @@ export interface SweepProcess {
   ended: Promise<number | NodeJS.Signals>;
 }
 
-/** Starts the command; `words` follow `tfjs-moe sweep`. */
-export function startSweep(words: readonly string[], script = 'test/sweep/run-sweep.ts'): SweepProcess {
-  const child = spawn(process.execPath, ['--import', 'tsx', script, ...words], {stdio: ['ignore', 'pipe', 'pipe']});
+/** Starts a program; with the fake one `words` follow `tfjs-moe sweep`. */
+export function startSweep(words: readonly string[], program: ProgramName = 'sweep'): SweepProcess {
+  const child = spawn(process.execPath, [programFile(program), ...words], {stdio: ['ignore', 'pipe', 'pipe']});
   let text = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8');
@@ -46,12 +47,12 @@ export function startSweep(words: readonly string[], script = 'test/sweep/run-sw
   return {process: child, text: () => text, ended};
 }
 
-/** Runs the command to its end. */
+/** Runs a program to its end. */
 export async function runSweep(
   words: readonly string[],
-  script?: string,
+  program?: ProgramName,
 ): Promise<{exit: number | NodeJS.Signals; text: string}> {
-  const {ended, text} = startSweep(words, script);
+  const {ended, text} = startSweep(words, program);
   return {exit: await ended, text: text()};
 }
 
