@@ -162,7 +162,8 @@ ${table(
 
 One seed; ± is the standard error of an accuracy on so many expressions, and says nothing of other seeds. The published deviations are over five.
 Methods that stand twice ran again from the same seed, by \`sweep examples/sweeps/listops-10.json\` and \`listops-25.json\`, after commit
-fb6d121, since which the norm of the gradients rounds otherwise; the chart has the first runs. The others of 25 tokens and both of the ReinMax paper's setting gave the same figures again, to the last digit.
+fb6d121, since which the norm of the gradients rounds otherwise; the chart has the first runs. The
+others of 25 tokens and both of the ReinMax paper's setting gave the same figures again, to the last digit.
 
 ${tables.join('\n\n')}
 
